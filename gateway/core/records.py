@@ -1,0 +1,179 @@
+"""What the store keeps, as frozen values. No record but the payload itself holds personal data."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from contracts.codes import CaseKind, Direction, MessageType
+
+
+T = TypeVar("T")
+
+
+class MessageStatus(StrEnum):
+    """accepted → sending → delivered → acknowledged, or one of the other ends (design.md)."""
+
+    ACCEPTED = "accepted"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    ACKNOWLEDGED = "acknowledged"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    HELD = "held"
+    CANCELLED = "cancelled"
+
+
+class Channel(StrEnum):
+    """Where an outbox row goes."""
+
+    AS4 = "as4"
+    WEBHOOK = "webhook"
+
+
+class EvidenceKind(StrEnum):
+    AS4_USER_MESSAGE = "as4_user_message"
+    """SOAP envelope as sent or received, without payload parts (it holds digests only)."""
+    NRR_RECEIPT = "nrr_receipt"
+    AS4_ERROR = "as4_error"
+    UK_REQUEST_JWS = "uk_request_jws"
+    """Detached JWS header..signature of the UK system over the body it sent."""
+    UK_RECEIPT_JWS = "uk_receipt_jws"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CaseRecord:
+    reference: str
+    kind: CaseKind
+    conversation_id: str
+    status: str
+    """A state of ``gateway.core.treaty.states`` (domain.md, the two lives)."""
+    priority: bool
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MessageRecord:
+    """One message without its content. ``sequence`` is the order of acceptance, set by the store."""
+
+    sequence: int
+    message_id: str
+    reference: str
+    conversation_id: str
+    type: MessageType
+    direction: Direction
+    status: MessageStatus
+    code: str | None
+    """Machine code of the hold, refusal or last failure."""
+    in_reply_to: str | None
+    client_id: str | None
+    """UK OAuth client, or the French party id."""
+    as4_message_id: str | None
+    body_sha256: str
+    attempts: int
+    receipt_verified: bool
+    received_at: dt.datetime
+    """When we took it in durably (UTC)."""
+    delivered_at: dt.datetime | None
+    updated_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredAttachment:
+    content_id: str
+    media_type: str
+    file_name: str
+    content: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutboxEntry:
+    """A claimed delivery; ``lease`` proves the claim when completing or rescheduling."""
+
+    entry_id: int
+    channel: Channel
+    endpoint: str
+    """Party id (AS4) or webhook id."""
+    message_id: str
+    reference: str
+    attempts: int
+    """Attempts finished before this one."""
+    first_due_at: dt.datetime
+    lease: str
+    wire: bytes | None
+    """Sealed bytes of the first attempt: a retry sends the same MessageId and digests (as4.md 31)."""
+    wire_content_type: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """One try, kept for ever; history survives success."""
+
+    message_id: str
+    channel: Channel
+    endpoint: str
+    number: int
+    started_at: dt.datetime
+    finished_at: dt.datetime
+    outcome: str
+    """``delivered`` or an error code."""
+    http_status: int | None
+    detail: str
+    """For operators; never content of a message."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    message_id: str
+    kind: EvidenceKind
+    media_type: str
+    content: bytes
+    created_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditEntry:
+    """A link of the chain: hash = SHA-256 over previous hash and the canonical JSON of the rest."""
+
+    sequence: int
+    at: dt.datetime
+    actor: str
+    action: str
+    subject: str
+    data: Mapping[str, str | int | bool | None]
+    previous_hash: str
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Breaker:
+    """Circuit of one endpoint. Closed while ``opened_at`` is None."""
+
+    endpoint: str
+    consecutive_failures: int
+    opened_at: dt.datetime | None
+    probe_at: dt.datetime | None
+    """When one attempt may try again."""
+    paused: bool
+    """Paused by an operator: nothing is sent until resumed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredAnswer:
+    """First answer to an Idempotency-Key, given again as it was."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page(Generic[T]):
+    """One page of a listing; ``next_cursor`` is opaque, None at the end."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None

@@ -1,0 +1,262 @@
+"""Ports of the use cases: store, transport, clock. Adapters of these live in store/, transport/, keys/.
+
+The store port is transactional: everything done inside one ``async with store.begin() as tx`` commits
+together or not at all (style.md 11). Fakes implement the same Protocol and run the same test suite.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from contracts.codes import CaseKind, Direction, MessageType
+from contracts.model import Message
+from gateway.core.records import (
+    Attempt,
+    AuditEntry,
+    Breaker,
+    CaseRecord,
+    Channel,
+    Evidence,
+    MessageRecord,
+    MessageStatus,
+    OutboxEntry,
+    Page,
+    StoredAnswer,
+    StoredAttachment,
+)
+
+
+class Clock(Protocol):
+    """The only source of time and of random ids (ruff bans the direct calls elsewhere)."""
+
+    def now(self) -> dt.datetime:
+        """Aware, UTC, whole milliseconds."""
+        ...
+
+    def new_id(self) -> str:
+        """A time-ordered UUID (RFC 9562 version 7), lower case."""
+        ...
+
+    def new_reference(self, kind: CaseKind, *, priority: bool) -> str:
+        """A fresh random case reference (contracts.model.REFERENCE_PATTERN)."""
+        ...
+
+
+class DuplicateMessage(Exception):
+    """``add_message`` found the AS4 MessageId of that sender already stored."""
+
+
+class Running:
+    """An Idempotency-Key whose first request is still running (409)."""
+
+
+class KeyReused(Exception):
+    """The same Idempotency-Key came with another body (422)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MessageFilter:
+    reference: str | None = None
+    type: MessageType | None = None
+    direction: Direction | None = None
+    status: MessageStatus | None = None
+
+
+class Transaction(Protocol):
+    # cases
+    async def add_case(self, case: CaseRecord) -> None: ...
+    async def get_case(self, reference: str, *, lock: bool = False) -> CaseRecord | None:
+        """``lock`` holds the case against other transactions until commit."""
+        ...
+
+    async def case_by_conversation(self, conversation_id: str) -> CaseRecord | None: ...
+    async def set_case_status(self, reference: str, status: str, at: dt.datetime) -> None: ...
+    async def list_cases(
+        self,
+        *,
+        kind: CaseKind | None = None,
+        status: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[CaseRecord]: ...
+
+    # messages (content is encrypted with the data key of its case)
+    async def add_message(
+        self, record: MessageRecord, message: Message, attachments: Sequence[StoredAttachment]
+    ) -> MessageRecord:
+        """Stores; returns the record with its sequence. Raises DuplicateMessage."""
+        ...
+
+    async def get_message(self, message_id: str) -> MessageRecord | None: ...
+    async def message_by_as4_id(self, as4_message_id: str, client_id: str) -> MessageRecord | None: ...
+    async def content(self, message_id: str) -> Message:
+        """Decrypts. Raises LookupError when unknown or when retention destroyed the key."""
+        ...
+
+    async def attachments(self, message_id: str) -> tuple[StoredAttachment, ...]: ...
+    async def update_message(
+        self,
+        message_id: str,
+        *,
+        at: dt.datetime,
+        status: MessageStatus | None = None,
+        code: str | None = None,
+        as4_message_id: str | None = None,
+        receipt_verified: bool | None = None,
+        delivered_at: dt.datetime | None = None,
+    ) -> None:
+        """Changes what is given; ``code`` is always written (None clears it) when status is given."""
+        ...
+
+    async def list_messages(
+        self,
+        where: MessageFilter,
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
+        newest_first: bool = True,
+    ) -> Page[MessageRecord]: ...
+    async def history(self, reference: str) -> tuple[tuple[MessageRecord, Message], ...]:
+        """All messages of a case in order of acceptance, decrypted."""
+        ...
+
+    async def inbox(self, *, after: int, limit: int) -> tuple[MessageRecord, ...]:
+        """FR→UK messages that the UK has not acknowledged, sequence > after, oldest first."""
+        ...
+
+    # personal identifiers, searchable only by keyed hash
+    async def index_identifiers(self, reference: str, identifiers: Sequence[tuple[str, str]]) -> None:
+        """(kind, normalised value) pairs, for example ("document", "P57126116")."""
+        ...
+
+    async def find_by_identifier(self, kind: str, value: str) -> tuple[str, ...]:
+        """References of the cases that hold it."""
+        ...
+
+    # outbox
+    async def enqueue(
+        self,
+        *,
+        channel: Channel,
+        endpoint: str,
+        message_id: str,
+        reference: str,
+        due_at: dt.datetime,
+        urgent: bool = False,
+    ) -> None:
+        """``urgent`` (withdrawals) overtakes the other rows of its case."""
+        ...
+
+    async def claim_due(
+        self, *, now: dt.datetime, limit: int, lease: dt.timedelta, skip_endpoints: Sequence[str] = ()
+    ) -> tuple[OutboxEntry, ...]:
+        """Claims due rows: per (channel, endpoint, case) only the first (urgent first, then oldest);
+        a row whose lease has run out is due again. FOR UPDATE SKIP LOCKED on PostgreSQL."""
+        ...
+
+    async def save_wire(self, entry: OutboxEntry, wire: bytes, content_type: str) -> None: ...
+    async def complete(self, entry: OutboxEntry) -> bool:
+        """Removes the row; False when the lease was lost."""
+        ...
+
+    async def reschedule(self, entry: OutboxEntry, due_at: dt.datetime) -> bool:
+        """Counts the attempt and gives the row back; False when the lease was lost."""
+        ...
+
+    async def release(self, entry: OutboxEntry, due_at: dt.datetime) -> bool:
+        """Gives the row back without counting an attempt (breaker open)."""
+        ...
+
+    async def cancel_queued(self, reference: str, *, at: dt.datetime, code: str) -> tuple[str, ...]:
+        """Removes the AS4 rows of a case that are not urgent and not under lease, and marks their
+        messages ``cancelled`` with ``code``; returns their message ids."""
+        ...
+
+    async def cancel_message(self, message_id: str, *, at: dt.datetime, code: str) -> bool:
+        """The same for one message; False when it is not queued any more."""
+        ...
+
+    async def next_due(self) -> dt.datetime | None: ...
+    async def backlog(self) -> Mapping[str, int]:
+        """Rows waiting, by endpoint."""
+        ...
+
+    # attempts, evidence, receipts
+    async def add_attempt(self, attempt: Attempt) -> None:
+        """Also counts it in the message record (AS4 channel)."""
+        ...
+
+    async def attempts(self, message_id: str) -> tuple[Attempt, ...]: ...
+    async def add_evidence(self, evidence: Evidence) -> None: ...
+    async def evidence(self, message_id: str) -> tuple[Evidence, ...]: ...
+
+    # UK API security
+    async def use_jti(self, client_id: str, jti: str, expires_at: dt.datetime) -> bool:
+        """False when that jti was used before."""
+        ...
+
+    async def begin_idempotent(
+        self, client_id: str, key: str, body_digest: str, at: dt.datetime
+    ) -> StoredAnswer | Running | None:
+        """None: first request, now marked as running. Raises KeyReused."""
+        ...
+
+    async def finish_idempotent(self, client_id: str, key: str, answer: StoredAnswer) -> None: ...
+    async def abandon_idempotent(self, client_id: str, key: str) -> None: ...
+
+    # circuit breaker
+    async def breaker(self, endpoint: str) -> Breaker: ...
+    async def save_breaker(self, breaker: Breaker) -> None: ...
+
+    # audit chain
+    async def append_audit(
+        self,
+        *,
+        at: dt.datetime,
+        actor: str,
+        action: str,
+        subject: str,
+        data: Mapping[str, str | int | bool | None],
+    ) -> AuditEntry: ...
+    async def audit_entries(self, *, after: int = 0, limit: int = 500) -> tuple[AuditEntry, ...]: ...
+
+
+class Store(Protocol):
+    def begin(self) -> AbstractAsyncContextManager[Transaction]:
+        """A read-write transaction; commits on leaving, rolls back on an exception."""
+        ...
+
+    async def notify(self, channel: str) -> None:
+        """Wakes ``wait`` everywhere (LISTEN/NOTIFY on PostgreSQL). Call after commit."""
+        ...
+
+    async def wait(self, channel: str, timeout: float) -> None:
+        """Returns on a notification or after ``timeout`` seconds; channels ``outbox`` and ``inbox``."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises when the database cannot be reached or its schema is not current."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HttpAnswer:
+    status: int
+    content_type: str
+    body: bytes
+    retry_after: float | None
+    """Seconds, when the peer sent Retry-After."""
+
+
+class Transport(Protocol):
+    async def post(
+        self, url: str, *, content_type: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> HttpAnswer:
+        """One POST. Raises gateway.core.errors.ConnectionFailed / PeerTimedOut; bounded in time/size."""
+        ...
