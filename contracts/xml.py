@@ -54,7 +54,8 @@ def parse_xml(content: bytes, *, max_bytes: int = MAX_BYTES) -> etree._Element:
         root = etree.fromstring(content, parser)
     except (etree.XMLSyntaxError, ValueError) as exc:
         raise XmlRefused("not well-formed XML") from exc
-    if root.getroottree().docinfo.doctype:
+    docinfo = root.getroottree().docinfo
+    if docinfo is not None and getattr(docinfo, "doctype", ""):
         raise XmlRefused("a DOCTYPE is not allowed")
     _check_shape(root)
     return root

@@ -10,7 +10,6 @@ from typing import Generic, TypeVar
 
 from contracts.codes import CaseKind, Direction, MessageType
 
-
 T = TypeVar("T")
 
 

@@ -234,8 +234,8 @@ class Store(Protocol):
         """Wakes ``wait`` everywhere (LISTEN/NOTIFY on PostgreSQL). Call after commit."""
         ...
 
-    async def wait(self, channel: str, timeout: float) -> None:
-        """Returns on a notification or after ``timeout`` seconds; channels ``outbox`` and ``inbox``."""
+    async def wait(self, channel: str, seconds: float) -> None:
+        """Returns on a notification or after ``seconds``; channels ``outbox`` and ``inbox``."""
         ...
 
     async def ping(self) -> None:
