@@ -1,0 +1,23 @@
+# One image, four roles: gateway, worker, sandbox (the simulated French ministry) and the one-off init.
+FROM python:3.11-slim AS build
+WORKDIR /src
+COPY requirements/ requirements/
+RUN python -m venv /opt/passerelle \
+ && /opt/passerelle/bin/pip install --no-cache-dir --require-hashes -r requirements/runtime.lock
+COPY pyproject.toml README.md ./
+COPY contracts/ contracts/
+COPY adapters/ adapters/
+COPY gateway/ gateway/
+RUN /opt/passerelle/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+
+FROM python:3.11-slim
+# A fixed, unprivileged user: the instance volume belongs to it.
+RUN useradd --system --uid 10001 --home-dir /instance --shell /usr/sbin/nologin passerelle \
+ && mkdir /instance && chown passerelle: /instance
+COPY --from=build /opt/passerelle /opt/passerelle
+ENV PATH=/opt/passerelle/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+USER 10001
+VOLUME /instance
+WORKDIR /instance
+ENTRYPOINT ["passerelle"]
+CMD ["--help"]
