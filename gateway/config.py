@@ -1,0 +1,336 @@
+"""Settings of an instance: ``passerelle.toml`` in its folder, overridden by ``PASSERELLE_…`` variables.
+
+(1) Every section is closed: an unknown key is refused, in the file and in the environment.
+(2) A wrong value raises ``ConfigError`` that names the setting and the cure, never the value (a database
+    address may hold a password).
+(3) What weakens the house is called ``unsafe_…`` and is off.
+
+Durations are seconds (``_s``), sizes bytes (``_bytes``); paths are relative to the instance folder.
+``PASSERELLE_FRANCE__URL`` sets ``url`` in section ``[france]``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gateway.core.errors import ConfigError
+
+ENV_PREFIX = "PASSERELLE_"
+SETTINGS_FILE = "passerelle.toml"
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
+Bytes = Annotated[int, Field(ge=1024, le=1_000_000_000)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def is_loopback(host: str) -> bool:
+    """True for ``localhost`` and loopback addresses of either IP version."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_plain(*, host: str, tls: bool, allowed: bool) -> None:
+    if not tls and not allowed and not is_loopback(host):
+        raise ValueError("without TLS only a loopback address is allowed; set tls = true")
+
+
+def _check_url(url: str, *, allowed: bool) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username or parts.fragment:
+        raise ValueError("give an https address such as https://as4.example.fr/as4")
+    if parts.scheme == "http" and not allowed and not is_loopback(parts.hostname):
+        raise ValueError("give an https address; plain http is allowed on loopback only")
+
+
+class ClientCertificates(StrEnum):
+    """What the AS4 listener asks of callers during the TLS handshake (as4.md 34)."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+class UkApi(_Section):
+    """Listener of the UK API and the console."""
+
+    host: str = Field(default="127.0.0.1", description="an address of this machine, for example 0.0.0.0")
+    port: Port = Field(default=8440, description="a TCP port, 0 to let the system choose")
+    tls: bool = Field(default=True, description="true or false")
+    public_url: str | None = Field(default=None, description="the address under which clients reach the API")
+    unsafe_plain_http: bool = Field(default=False, description="true only behind a proxy that ends TLS")
+
+    @model_validator(mode="after")
+    def _plain_only_on_loopback(self) -> Self:
+        _check_plain(host=self.host, tls=self.tls, allowed=self.unsafe_plain_http)
+        if self.public_url is not None:
+            _check_url(self.public_url, allowed=self.unsafe_plain_http)
+        return self
+
+
+class As4(_Section):
+    """Listener of the AS4 endpoint, and how our own messages are named."""
+
+    host: str = Field(default="127.0.0.1", description="an address of this machine, for example 0.0.0.0")
+    port: Port = Field(default=8441, description="a TCP port, 0 to let the system choose")
+    tls: bool = Field(default=True, description="true or false")
+    client_certificates: ClientCertificates = Field(
+        default=ClientCertificates.NONE, description='"none", "optional" or "required"'
+    )
+    client_anchors: Path = Field(
+        default=Path("trust/fr/anchors"), description="a folder with the CA certificates (*.pem) of callers"
+    )
+    message_id_domain: str = Field(
+        default="passerelle.uk",
+        pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$",
+        description="a domain name in lower case",
+    )
+    unsafe_plain_http: bool = Field(default=False, description="true only behind a proxy that ends TLS")
+
+    @model_validator(mode="after")
+    def _plain_only_on_loopback(self) -> Self:
+        _check_plain(host=self.host, tls=self.tls, allowed=self.unsafe_plain_http)
+        if not self.tls and self.client_certificates is not ClientCertificates.NONE:
+            raise ValueError("client certificates need tls = true")
+        return self
+
+
+class France(_Section):
+    """The French access point as we call it."""
+
+    url: str = Field(
+        default="https://127.0.0.1:9443/as4", description="the https address of the access point"
+    )
+    anchors: Path = Field(
+        default=Path("trust/fr/anchors"),
+        description="a folder with the CA certificates (*.pem) of its TLS server",
+    )
+    present_client_certificate: bool = Field(default=False, description="true to show our TLS certificate")
+    connect_timeout_s: Seconds = Field(default=10, description="seconds, more than 0")
+    total_timeout_s: Seconds = Field(default=60, description="seconds, more than 0")
+    connections: int = Field(default=8, ge=1, le=256, description="1 to 256 connections kept open")
+    unsafe_plain_http: bool = Field(default=False, description="true only inside a protected network")
+
+    @model_validator(mode="after")
+    def _https(self) -> Self:
+        _check_url(self.url, allowed=self.unsafe_plain_http)
+        return self
+
+
+class Tls(_Section):
+    minimum: Literal["1.2", "1.3"] = Field(
+        default="1.2", description='"1.2" or "1.3"; older versions are refused'
+    )
+
+
+class Database(_Section):
+    url: str | None = Field(
+        default=None,
+        pattern=r"^(sqlite|postgresql)(\+[a-z0-9]+)?://",
+        description="sqlite:///file or postgresql://…; nothing for passerelle.db in the folder",
+    )
+
+
+class Keys(_Section):
+    folder: Path = Field(default=Path("keys"), description="the folder of the key files")
+    trust: Path = Field(default=Path("trust/fr"), description="the folder with anchors/ and party/")
+    clients: Path = Field(default=Path("clients"), description="the folder of the registered UK clients")
+
+
+class Retry(_Section):
+    """Waits between attempts; after the last one the message waits for an operator."""
+
+    schedule_s: Annotated[tuple[Annotated[float, Field(ge=0, le=604_800)], ...], Field(min_length=1)] = Field(
+        default=(0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400),
+        description="a list of seconds, one per attempt, the first usually 0",
+    )
+    jitter: float = Field(default=0.1, ge=0, le=1, description="a share between 0 and 1 of the wait")
+    retry_after_max_s: Seconds = Field(default=3600, description="the longest Retry-After that is honoured")
+
+
+class Breaker(_Section):
+    failures: int = Field(default=5, ge=1, le=1000, description="failures in a row that open the circuit")
+    cool_down_s: Seconds = Field(default=30, description="seconds until one attempt probes the endpoint")
+
+
+class Limits(_Section):
+    as4_message_bytes: Bytes = Field(default=30_000_000, description="largest AS4 message taken in")
+    as4_answer_bytes: Bytes = Field(default=1_000_000, description="largest answer read from France")
+    uk_body_bytes: Bytes = Field(default=1_000_000, description="largest JSON body taken in")
+    attachments_bytes: Bytes = Field(default=20_000_000, description="all attachments of a message together")
+
+
+class Worker(_Section):
+    concurrency: int = Field(default=4, ge=1, le=256, description="deliveries at the same time")
+    poll_s: Seconds = Field(default=5, description="longest sleep when nothing wakes the worker")
+    lease_s: Annotated[float, Field(ge=1, le=86_400)] = Field(
+        default=120, description="seconds after which another node may take a delivery over"
+    )
+    drain_s: Annotated[float, Field(ge=0, le=600)] = Field(
+        default=20, description="seconds that running work may take when stopping"
+    )
+
+
+class Webhooks(_Section):
+    timeout_s: Seconds = Field(default=10, description="seconds for one webhook call")
+    unsafe_private_targets: bool = Field(
+        default=False, description="true to call private or loopback addresses"
+    )
+    unsafe_plain_http: bool = Field(default=False, description="true to call http targets")
+
+
+class Log(_Section):
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="a level")
+    format: Literal["json", "console"] = Field(default="json", description='"json" or "console"')
+
+
+class Settings(BaseSettings):
+    """All settings of one instance; frozen."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    uk_api: UkApi = UkApi()
+    as4: As4 = As4()
+    france: France = France()
+    tls: Tls = Tls()
+    database: Database = Database()
+    keys: Keys = Keys()
+    retry: Retry = Retry()
+    breaker: Breaker = Breaker()
+    limits: Limits = Limits()
+    worker: Worker = Worker()
+    webhooks: Webhooks = Webhooks()
+    log: Log = Log()
+
+    @model_validator(mode="after")
+    def _lease_outlives_an_attempt(self) -> Self:
+        longest = max(self.france.total_timeout_s, self.webhooks.timeout_s)
+        if self.worker.lease_s <= longest:
+            raise ValueError(
+                "worker.lease_s must be longer than france.total_timeout_s and webhooks.timeout_s, "
+                "or two nodes would deliver the same message; raise worker.lease_s"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, whose values come in as arguments."""
+        return env_settings, init_settings
+
+
+def load_settings(folder: Path) -> Settings:
+    """Settings of the instance in ``folder``. Raises ConfigError."""
+    path = folder / SETTINGS_FILE
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as exc:
+        raise ConfigError(f"{SETTINGS_FILE} is missing in the folder; run: passerelle init DIR") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as exc:
+        raise ConfigError(f"{SETTINGS_FILE} cannot be read as TOML; correct the file") from exc
+    _refuse_unknown_variables()
+    return make_settings(values)
+
+
+def make_settings(values: dict[str, Any]) -> Settings:
+    """Settings from plain values (and the environment). Raises ConfigError."""
+    try:
+        return Settings(**values)
+    except ValidationError as exc:
+        raise ConfigError("; ".join(_complaint(error) for error in exc.errors())) from exc
+
+
+def _refuse_unknown_variables() -> None:
+    known = {
+        f"{ENV_PREFIX}{name}__{key}".upper()
+        for name, field in Settings.model_fields.items()
+        for key in _section(field.annotation).model_fields
+    } | {f"{ENV_PREFIX}{name}".upper() for name in Settings.model_fields}
+    for variable in sorted(os.environ):
+        if variable.upper().startswith(ENV_PREFIX) and variable.upper() not in known:
+            raise ConfigError(f"{variable} is not a setting; remove the variable or correct its name")
+
+
+def _section(annotation: object) -> type[BaseModel]:
+    assert isinstance(annotation, type)  # noqa: S101 — every field of Settings is a section class
+    assert issubclass(annotation, BaseModel)  # noqa: S101 — as above
+    return annotation
+
+
+def _complaint(error: Any) -> str:
+    where = [str(part) for part in error["loc"]]
+    name = ".".join(where) or "settings"
+    if error["type"] == "extra_forbidden":
+        return f"{name} is not a setting; remove it or correct its name"
+    if error["type"] == "value_error":
+        return f"{name}: {error['ctx']['error']}"
+    cure = _description(where)
+    text = f"{name}: {error['msg']}"
+    return f"{text}; give {cure}" if cure else text
+
+
+def _description(where: list[str]) -> str | None:
+    if len(where) < 2 or where[0] not in Settings.model_fields:
+        return None
+    field = _section(Settings.model_fields[where[0]].annotation).model_fields.get(where[1])
+    return field.description if field else None
+
+
+def settings_text(values: dict[str, dict[str, Any]] | None = None) -> str:
+    """A ``passerelle.toml`` with every setting, commented out unless given in ``values``.
+
+    Raises ConfigError when ``values`` names an unknown setting.
+    """
+    values = values or {}
+    make_settings(values)
+    lines = ["# Settings of this Passerelle instance. Commented lines show the defaults.", ""]
+    for name, field in Settings.model_fields.items():
+        section = _section(field.annotation)
+        lines.append(f"[{name}]")
+        for key, setting in section.model_fields.items():
+            given = values.get(name, {})
+            value = _toml(given.get(key, setting.default))
+            mark = "" if key in given else "# "
+            lines.append(f"{mark}{key} = {value}  # {setting.description}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _toml(value: object) -> str:
+    if value is None:
+        return '""'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
