@@ -317,6 +317,37 @@ class RateLimited(ApiError):
     retry_helps = True
 
 
+class MethodNotAllowed(ApiError):
+    code = "method_not_allowed"
+    http_status = 405
+
+
+class NotAcceptable(ApiError):
+    code = "not_acceptable"
+    http_status = 406
+
+
+class OAuthError(ApiError):
+    """POST /oauth/token answers RFC 6749 section 5.2: ``code`` is the ``error`` member."""
+
+
+class OAuthInvalidRequest(OAuthError):
+    code = "invalid_request"
+
+
+class OAuthInvalidClient(OAuthError):
+    code = "invalid_client"
+    http_status = 401
+
+
+class OAuthInvalidScope(OAuthError):
+    code = "invalid_scope"
+
+
+class OAuthUnsupportedGrant(OAuthError):
+    code = "unsupported_grant_type"
+
+
 class Unavailable(PasserelleError):
     """The database or another part we need is out of reach; nothing was stored."""
 

@@ -1,0 +1,54 @@
+"""What the UK-side use cases work with: ports, both adapters, the agreement, our key, the webhooks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from contracts.codes import MessageType
+from contracts.model import Message
+from contracts.ports import Adapter, ValidDocument
+from gateway.core.jws import JwsSigner
+from gateway.core.treaty.agreement import Agreement
+from gateway.flows.ports import Clock, Store
+from gateway.flows.webhooks import WebhookTarget
+
+
+class UkContract(Adapter, Protocol):
+    """The UK adapter: a UK system posts only bodies, the gateway makes the header (architecture.md)."""
+
+    def validate_body(self, content: bytes, expected_type: MessageType | str) -> ValidDocument:
+        """Judge one body against the JSON Schema of the expected type. Raises InvalidDocument."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """Sizes in bytes, counts in pieces."""
+
+    message_bytes: int = 262_144
+    attachments_bytes: int = 20_000_000
+    """All attachments of one message together (domain.md: 20 MB by default)."""
+    attachments: int = 50
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exchange:
+    """Built once by bootstrap, shared by every request."""
+
+    store: Store
+    clock: Clock
+    uk: UkContract
+    fr: Adapter
+    agreement: Agreement
+    french_party: str
+    """Party id of the French side in the agreement: endpoint of AS4 outbox rows."""
+    signer: JwsSigner = field(repr=False)
+    """Signs receipts and answers (keys/jws.key.pem)."""
+    issuer: str
+    """Public base URL of the gateway, no trailing slash: ``iss`` of receipts, ``source`` of events."""
+    limits: Limits = field(default_factory=Limits)
+    webhooks: tuple[WebhookTarget, ...] = ()
+
+
+__all__ = ["Exchange", "Limits", "Message", "UkContract"]

@@ -1,0 +1,191 @@
+"""Thin webhooks (Standard Webhooks 1.0, CloudEvents 1.0 inside): type, id, link, never content.
+
+Polling stays authoritative (conventions.md): a webhook only says that there is something to fetch. Rows wait
+in the outbox on ``Channel.WEBHOOK`` with the webhook's id as endpoint; the worker calls ``deliver_webhook``.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import ipaddress
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from contracts.codes import Direction
+from gateway.core.errors import ConfigError, ConnectionFailed, PeerTimedOut
+from gateway.core.records import Attempt, Channel, MessageRecord, OutboxEntry
+from gateway.flows.ports import Clock, HttpAnswer, Store, Transaction, Transport
+
+
+class WebhookEvent(StrEnum):
+    """Names as a client registers them."""
+
+    INBOX_MESSAGE = "inbox.message"
+    """A message from France waits in the inbox."""
+    MESSAGE_STATUS = "message.status"
+    """The status of a message that the client sent has changed."""
+
+
+_CLOUD_TYPES: Final = {
+    WebhookEvent.INBOX_MESSAGE: "passerelle.inbox.message.v1",
+    WebhookEvent.MESSAGE_STATUS: "passerelle.message.status.v1",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WebhookTarget:
+    """One registered target. ``webhook_id`` is unique over all clients."""
+
+    webhook_id: str
+    client_id: str
+    url: str
+    events: frozenset[WebhookEvent]
+
+    def wants(self, event: WebhookEvent, client_id: str | None) -> bool:
+        """Inbox events go to everyone who registered, status events to the sender of the message."""
+        return event in self.events and (event is WebhookEvent.INBOX_MESSAGE or client_id == self.client_id)
+
+
+def check_target(url: str, *, allow_private: bool = False) -> None:
+    """Refuse targets that are not https, or whose literal address is not public. Raises ConfigError.
+
+    A host name is judged again by ``resolved_address_allowed`` when it is resolved (rebinding).
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme != "https" and not (allow_private and parts.scheme == "http"):
+        raise ConfigError("a webhook target must be https")
+    if not host or parts.username or parts.password or parts.fragment:
+        raise ConfigError("a webhook target needs a host, and no credentials or fragment")
+    if allow_private:
+        return
+    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
+        raise ConfigError("a webhook target must not be a private or link-local address")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        if host.replace(".", "").isdigit() or host.lower().startswith("0x"):
+            raise ConfigError("a webhook target must not be a numeric host name") from None
+        return
+    if not resolved_address_allowed(str(address)):
+        raise ConfigError("a webhook target must not be a private or link-local address")
+
+
+def resolved_address_allowed(address: str) -> bool:
+    """Whether a resolved address is public (no private, loopback, link-local, multicast or reserved)."""
+    value = ipaddress.ip_address(address)
+    if isinstance(value, ipaddress.IPv6Address) and value.ipv4_mapped is not None:
+        value = value.ipv4_mapped
+    return value.is_global and not value.is_multicast
+
+
+async def enqueue_webhooks(
+    tx: Transaction,
+    targets: Iterable[WebhookTarget],
+    event: WebhookEvent,
+    record: MessageRecord,
+    *,
+    now: dt.datetime,
+) -> int:
+    """Enqueue the event for every target that wants it, in the caller's transaction; returns how many."""
+    count = 0
+    for target in targets:
+        if target.wants(event, record.client_id):
+            await tx.enqueue(
+                channel=Channel.WEBHOOK,
+                endpoint=target.webhook_id,
+                message_id=record.message_id,
+                reference=record.reference,
+                due_at=now,
+            )
+            count += 1
+    return count
+
+
+def webhook_body(entry: OutboxEntry, record: MessageRecord, *, issuer: str, now: dt.datetime) -> bytes:
+    """The CloudEvent: type, id, link. Built once per row; retries send the same bytes."""
+    inbound = record.direction is Direction.FR_TO_UK
+    event = WebhookEvent.INBOX_MESSAGE if inbound else WebhookEvent.MESSAGE_STATUS
+    value = {
+        "specversion": "1.0",
+        "id": webhook_message_id(entry),
+        "source": issuer,
+        "type": _CLOUD_TYPES[event],
+        "time": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "subject": record.message_id,
+        "datacontenttype": "application/json",
+        "data": {"message_id": record.message_id, "link": f"{issuer}/v1/messages/{record.message_id}"},
+    }
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def webhook_message_id(entry: OutboxEntry) -> str:
+    """``webhook-id``: the same on every retry of one row."""
+    return f"evt_{entry.entry_id}"
+
+
+def build_webhook(
+    entry: OutboxEntry, body: bytes, *, key: Ed25519PrivateKey, now: dt.datetime
+) -> tuple[dict[str, str], bytes]:
+    """Headers and body of one attempt: ``v1a`` over ``id.timestamp.body`` (Standard Webhooks 1.0)."""
+    message_id, timestamp = webhook_message_id(entry), str(int(now.timestamp()))
+    signature = key.sign(f"{message_id}.{timestamp}.".encode() + body)
+    headers = {
+        "webhook-id": message_id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": "v1a," + base64.b64encode(signature).decode(),
+    }
+    return headers, body
+
+
+class WebhookDecision(StrEnum):
+    """What the worker does with the row."""
+
+    DONE = "done"
+    """2xx."""
+    DISABLE = "disable"
+    """410: the row is dropped and the target takes nothing more until it is registered again."""
+    SLOW_DOWN = "slow_down"
+    """429, 502, 504: try later, with the longer of schedule and Retry-After."""
+    RETRY = "retry"
+
+
+def judge_answer(answer: HttpAnswer) -> WebhookDecision:
+    """Standard Webhooks 1.0, "delivery"."""
+    if 200 <= answer.status < 300:
+        return WebhookDecision.DONE
+    if answer.status == 410:
+        return WebhookDecision.DISABLE
+    if answer.status in {429, 502, 504}:
+        return WebhookDecision.SLOW_DOWN
+    return WebhookDecision.RETRY
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WebhookOutcome:
+    """Result of one attempt, already recorded with the store."""
+
+    decision: WebhookDecision
+    http_status: int | None
+    code: str
+    next_due_at: dt.datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WebhookSender:
+    """What ``deliver_webhook`` works with."""
+
+    store: Store
+    transport: Transport
+    clock: Clock
+    targets: Mapping[str, WebhookTarget]
+    """By webhook id."""
+    key: Ed25519PrivateKey = field(repr=False)
+    issuer: str

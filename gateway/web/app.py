@@ -1,0 +1,38 @@
+"""The UK-side web application: what it needs (``UkServices``) and how it is put together (``make_app``)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from gateway.core.jws import JwsSigner
+from gateway.core.tokens import TokenPolicy
+from gateway.flows.exchange import Exchange
+from gateway.web.rest.clients import ClientRegistry
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UkSettings:
+    """Settings of the UK API; rates in requests per second."""
+
+    rate_per_second: float = 50.0
+    rate_burst: int = 200
+    longest_wait: dt.timedelta = dt.timedelta(seconds=60)
+    """Upper bound of ``GET /v1/inbox?wait=``."""
+    tokens: TokenPolicy = field(default_factory=TokenPolicy)
+    agreement_unverified: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UkServices:
+    """Everything the UK API works with; built by bootstrap.
+
+    ``exchange.signer`` signs answers and receipts (ES256), ``token_signer`` access tokens (ES256);
+    ``webhook_signer`` (EdDSA) is only published in the JWKS.
+    """
+
+    exchange: Exchange
+    clients: ClientRegistry
+    token_signer: JwsSigner = field(repr=False)
+    webhook_signer: JwsSigner | None = field(repr=False, default=None)
+    settings: UkSettings = field(default_factory=UkSettings)

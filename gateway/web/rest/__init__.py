@@ -1,0 +1,1 @@
+"""The UK REST API (contracts/uk/v1/openapi.yaml)."""
