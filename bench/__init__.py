@@ -1,0 +1,1 @@
+"""Reproducible benchmarks. Figures are ratios within one run; never a timed test."""
