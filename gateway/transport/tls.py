@@ -23,7 +23,8 @@ def _load_pair(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as exc:
         raise ConfigError(
-            f"the TLS certificate {certificate.name} or its key {key.name} cannot be used; put matching PEM files there"
+            f"the TLS certificate {certificate.name} or its key {key.name} cannot be used; "
+            "put matching PEM files there"
         ) from exc
 
 
