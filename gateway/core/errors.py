@@ -304,6 +304,12 @@ class NotFound(ApiError):
     http_status = 404
 
 
+class BadCursor(ApiError):
+    """A listing's cursor that we did not give, or that belongs to another listing."""
+
+    code = "bad_cursor"
+
+
 class Conflict(ApiError):
     """Not possible in the present state of the case or message."""
 
@@ -315,6 +321,19 @@ class RateLimited(ApiError):
     code = "rate_limited"
     http_status = 429
     retry_helps = True
+
+
+class InvalidParameter(ApiError):
+    """A query parameter, path segment or header with a value that is not allowed."""
+
+    code = "invalid_parameter"
+
+
+class AttachmentMismatch(ApiError):
+    """A part that is missing, not announced, or not the bytes that the message announces."""
+
+    code = "attachment_mismatch"
+    http_status = 422
 
 
 class MethodNotAllowed(ApiError):

@@ -180,7 +180,10 @@ class Transaction(Protocol):
         """The same for one message; False when it is not queued any more."""
         ...
 
-    async def next_due(self) -> dt.datetime | None: ...
+    async def next_due(self, *, skip_endpoints: Sequence[str] = ()) -> dt.datetime | None:
+        """When the earliest row that may be claimed (or whose lease runs out) is due."""
+        ...
+
     async def backlog(self) -> Mapping[str, int]:
         """Rows waiting, by endpoint."""
         ...
@@ -208,6 +211,17 @@ class Transaction(Protocol):
     async def finish_idempotent(self, client_id: str, key: str, answer: StoredAnswer) -> None: ...
     async def abandon_idempotent(self, client_id: str, key: str) -> None: ...
 
+    # retention
+    async def destroy_case_key(self, reference: str, *, at: dt.datetime) -> bool:
+        """Makes the content of a case unreadable for ever; records, evidence and audit stay.
+        False when it was destroyed before. Raises LookupError for an unknown case."""
+        ...
+
+    async def purge(self, now: dt.datetime) -> int:
+        """Removes token ids that have expired and answers to Idempotency-Keys older than 24 hours;
+        returns how many rows."""
+        ...
+
     # circuit breaker
     async def breaker(self, endpoint: str) -> Breaker: ...
     async def save_breaker(self, breaker: Breaker) -> None: ...
@@ -221,13 +235,18 @@ class Transaction(Protocol):
         action: str,
         subject: str,
         data: Mapping[str, str | int | bool | None],
-    ) -> AuditEntry: ...
+    ) -> None:
+        """Adds a link to the chain. Its sequence and hash are fixed when the transaction commits, so
+        that the chain's lock is held for an instant only and is always the last one taken."""
+        ...
+
     async def audit_entries(self, *, after: int = 0, limit: int = 500) -> tuple[AuditEntry, ...]: ...
 
 
 class Store(Protocol):
-    def begin(self) -> AbstractAsyncContextManager[Transaction]:
-        """A read-write transaction; commits on leaving, rolls back on an exception."""
+    def begin(self, *, read_only: bool = False) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction; commits on leaving, rolls back on an exception. ``read_only`` never waits for
+        writers (and they never for it); a write inside it is an error."""
         ...
 
     async def notify(self, channel: str) -> None:
