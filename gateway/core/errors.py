@@ -317,6 +317,12 @@ class Conflict(ApiError):
     http_status = 409
 
 
+class OutOfSequence(Conflict):
+    """The state table of the case has no row for this message now (``gateway.core.treaty.states``)."""
+
+    code = "out_of_sequence"
+
+
 class RateLimited(ApiError):
     code = "rate_limited"
     http_status = 429
@@ -373,6 +379,17 @@ class Unavailable(PasserelleError):
     code = "unavailable"
     http_status = 503
     retry_helps = True
+
+
+class AuditChainBroken(PasserelleError):
+    """The audit log was changed: ``sequence`` is the first entry that does not hold, ``reason`` a code."""
+
+    code = "audit.chain_broken"
+
+    def __init__(self, sequence: int, reason: str) -> None:
+        super().__init__(f"audit entry {sequence}: {reason}")
+        self.sequence = sequence
+        self.reason = reason
 
 
 class ConfigError(PasserelleError):
