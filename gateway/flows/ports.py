@@ -240,7 +240,11 @@ class Transaction(Protocol):
         that the chain's lock is held for an instant only and is always the last one taken."""
         ...
 
-    async def audit_entries(self, *, after: int = 0, limit: int = 500) -> tuple[AuditEntry, ...]: ...
+    async def audit_entries(
+        self, *, after: int = 0, limit: int = 500, subject: str | None = None
+    ) -> tuple[AuditEntry, ...]:
+        """Links in order of the chain; ``subject`` narrows to one message id or case reference."""
+        ...
 
 
 class Store(Protocol):
