@@ -1,0 +1,1 @@
+"""The UK side of the agreed contract: JSON over HTTPS."""
