@@ -1,0 +1,252 @@
+"""Wire → verified message. Nothing unsigned, unmatched or half understood comes out.
+
+The numbered steps are those of the code:
+
+1. take the MIME apart, within limits;
+2. parse the SOAP envelope: each header and body once, in its place;
+3. read the header as a *claim*, in the exact structure of the ebMS schema;
+4. choose the P-Mode from the claim (user messages), and check that all parts are announced;
+5. decrypt what is encrypted, all parts when the P-Mode says so;
+6. verify the signature over Messaging, Body and every part, and its certificate;
+7. read the header again, from the signed bytes only;
+8. compare it with the claim, the P-Mode and the signing party (as4.md 37), and its age with the policy;
+9. match PartInfo and signed parts one to one, and decompress.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from lxml import etree
+
+from gateway.core.as4 import soap, strict
+from gateway.core.as4.compression import unpack
+from gateway.core.as4.ebms import parse_user_message
+from gateway.core.as4.keys import DecryptionKey
+from gateway.core.as4.message import AS4_PART_PROPERTIES, MESSAGE_ID_PATTERN, PartInfo, Payload, UserMessage
+from gateway.core.as4.mime import MimePart, parse_media_type, parse_multipart
+from gateway.core.as4.namespaces import EB, S12, q
+from gateway.core.as4.pmode import PMode, PModes
+from gateway.core.as4.policy import SecurityPolicy
+from gateway.core.as4.receipts import parse_acknowledged
+from gateway.core.as4.signals import Signal, parse_signal
+from gateway.core.as4.trust import TrustStore
+from gateway.core.as4.verified import VerifiedError, VerifiedReceipt, VerifiedUserMessage
+from gateway.core.as4.wss.decrypt import decrypt_attachments
+from gateway.core.as4.wss.verify import VerifiedEnvelope, verify_envelope
+from gateway.core.errors import (
+    As4Error,
+    As4FeatureNotSupported,
+    DecompressionFailure,
+    ExternalPayload,
+    InvalidHeader,
+    MimeInconsistency,
+    PolicyNoncompliance,
+    ValueInconsistent,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Opening:
+    """What every step needs; nothing in here is verified."""
+
+    content: bytes
+    envelope: etree._Element
+    messaging: etree._Element
+    parts: tuple[MimePart, ...]
+    keys: Sequence[DecryptionKey]
+    trust: TrustStore
+    policy: SecurityPolicy
+    now: dt.datetime
+
+
+def open_message(
+    content_type: str,
+    body: bytes,
+    *,
+    pmodes: PModes,
+    trust: TrustStore,
+    decryption_keys: Sequence[DecryptionKey],
+    policy: SecurityPolicy,
+    now: dt.datetime,
+) -> VerifiedUserMessage | VerifiedReceipt | VerifiedError:
+    """Open one HTTP body. ``now`` is aware; ``content_type`` the HTTP header's value.
+
+    Raises a subclass of As4Error whose ``ref_to_message_id`` is the MessageId of the refused message
+    where that could be read (unverified: only good for the error signal). Nothing else is raised.
+    """
+    # (1) and (2)
+    package = parse_multipart(content_type, body, policy)
+    envelope, messaging = soap.parse_envelope(package.root.content, policy)
+    opening = _Opening(
+        content=package.root.content,
+        envelope=envelope,
+        messaging=messaging,
+        parts=package.parts,
+        keys=decryption_keys,
+        trust=trust,
+        policy=policy,
+        now=now,
+    )
+    try:
+        # (3)
+        unit = soap.unit(messaging)
+        if unit.tag == q(EB, "UserMessage"):
+            return _open_user_message(opening, unit, pmodes)
+        return _open_signal(opening, unit)
+    except As4Error as exc:
+        if exc.ref_to_message_id is None:
+            exc.ref_to_message_id = _claimed_message_id(messaging)
+        raise
+
+
+def _open_user_message(opening: _Opening, unit: etree._Element, pmodes: PModes) -> VerifiedUserMessage:
+    policy = opening.policy
+    claim = parse_user_message(unit, policy)
+    # (4) a claim, used only to choose the policy; compared again in (8)
+    pmode = pmodes.find(claim)
+    _refuse_body(opening.envelope)
+    arrived = _match_parts(claim.parts, opening.parts)
+    # (5)
+    decrypted = decrypt_attachments(
+        opening.envelope,
+        {cid: part.content for cid, part in arrived.items()},
+        keys=opening.keys,
+        policy=policy,
+    )
+    if pmode.encrypt and set(decrypted.encrypted) != set(arrived):
+        raise PolicyNoncompliance("the P-Mode demands that every payload is encrypted")
+    # (6)
+    verified = verify_envelope(
+        opening.envelope, decrypted.contents, trust=opening.trust, policy=policy, now=opening.now
+    )
+    # (7)
+    message = parse_user_message(soap.unit(verified.messaging), policy)
+    # (8)
+    if message != claim:
+        raise ValueInconsistent("the signed header is not the header that the P-Mode was chosen by")
+    if not verified.body_is_empty:
+        raise As4FeatureNotSupported("payloads in the SOAP Body are not accepted")
+    pmode.check_verified(message, signing_party=verified.party_id)
+    _check_age(message.timestamp, opening)
+    # (9)
+    payloads = _payloads(message.parts, verified, arrived, policy)
+    shown = tuple(
+        replace(p, properties=tuple(x for x in p.properties if x.name not in AS4_PART_PROPERTIES))
+        for p in message.parts
+    )
+    return VerifiedUserMessage(
+        message=replace(message, parts=shown),
+        payloads=payloads,
+        pmode=pmode,
+        party_id=verified.party_id,
+        certificate=verified.certificate,
+        references=tuple(verified.references),
+        envelope=opening.content,
+        encrypted=bool(arrived) and set(decrypted.encrypted) == set(arrived),
+    )
+
+
+def _open_signal(opening: _Opening, unit: etree._Element) -> VerifiedReceipt | VerifiedError:
+    claim = parse_signal(unit)
+    if opening.parts:
+        raise MimeInconsistency("a signal has no attachments")
+    # (6): a signal has no P-Mode of its own; whose it is, the caller compares (match_receipt)
+    verified = verify_envelope(opening.envelope, {}, trust=opening.trust, policy=opening.policy, now=opening.now)
+    # (7)
+    signal = parse_signal(soap.unit(verified.messaging))
+    # (8)
+    if _identity(signal) != _identity(claim):
+        raise ValueInconsistent("the signed header is not the header that was read first")
+    _check_age(signal.timestamp, opening)
+    if signal.receipt is not None:
+        if not verified.body_is_empty:
+            raise InvalidHeader("a receipt has an empty SOAP Body")
+        if signal.ref_to_message_id is None:
+            raise InvalidHeader("a receipt does not say what it is for")
+        return VerifiedReceipt(
+            message_id=signal.message_id,
+            timestamp=signal.timestamp,
+            ref_to_message_id=signal.ref_to_message_id,
+            acknowledged=parse_acknowledged(signal.receipt, opening.policy),
+            party_id=verified.party_id,
+            certificate=verified.certificate,
+            envelope=opening.content,
+        )
+    if not verified.body_is_empty:
+        _refuse_body(opening.envelope, allowed=q(S12, "Fault"))
+    return VerifiedError(
+        message_id=signal.message_id,
+        timestamp=signal.timestamp,
+        ref_to_message_id=signal.ref_to_message_id,
+        errors=signal.errors,
+        party_id=verified.party_id,
+        certificate=verified.certificate,
+        envelope=opening.content,
+    )
+
+
+def _identity(signal: Signal) -> tuple[object, ...]:
+    return signal.message_id, signal.timestamp, signal.ref_to_message_id, signal.errors
+
+
+def _refuse_body(envelope: etree._Element, allowed: str | None = None) -> None:
+    """The Body holds nothing (as4.md 10), or only a SOAP Fault beside error signals (Domibus)."""
+    for child in envelope.iterfind(f"{q(S12, 'Body')}/*"):
+        if child.tag != allowed:
+            raise As4FeatureNotSupported("payloads in the SOAP Body are not accepted")
+
+
+def _match_parts(announced: Sequence[PartInfo], arrived: Sequence[MimePart]) -> dict[str, MimePart]:
+    """PartInfo and MIME parts name each other exactly, in any order (as4.md 7); in PartInfo's order."""
+    by_id = {part.content_id: part for part in arrived}
+    if set(by_id) - {part.content_id for part in announced}:
+        raise MimeInconsistency("a MIME part is not announced by any PartInfo")
+    if len(by_id) != len(announced):
+        raise ExternalPayload("a PartInfo names no MIME part of this message")
+    return {part.content_id: by_id[part.content_id] for part in announced}
+
+
+def _check_age(at: dt.datetime, opening: _Opening) -> None:
+    earliest = opening.now - opening.policy.timestamp_window
+    if not earliest <= at <= opening.now + opening.policy.clock_skew:
+        raise ValueInconsistent("eb:Timestamp is far from the present")
+
+
+def _payloads(
+    announced: Sequence[PartInfo],
+    verified: VerifiedEnvelope,
+    arrived: dict[str, MimePart],
+    policy: SecurityPolicy,
+) -> tuple[Payload, ...]:
+    if {part.content_id for part in announced} != set(verified.attachments):
+        raise PolicyNoncompliance("the signature does not cover exactly the announced parts")
+    payloads: list[Payload] = []
+    budget = policy.max_decompressed_bytes
+    for part in announced:
+        if budget <= 0:
+            raise DecompressionFailure("the payloads together are larger than the limit")
+        payload = unpack(
+            part,
+            verified.attachments[part.content_id],
+            fallback=_media_type(arrived[part.content_id]),
+            max_bytes=budget,
+            max_ratio=policy.max_compression_ratio,
+        )
+        budget -= len(payload.content)
+        payloads.append(payload)
+    return tuple(payloads)
+
+
+def _media_type(part: MimePart) -> str:
+    """Of an uncompressed part without MimeType property. Not signed: shown, and nothing depends on it."""
+    return parse_media_type(part.content_type)[0]
+
+
+def _claimed_message_id(messaging: etree._Element) -> str | None:
+    """The MessageId as far as it can be read, for the error signal alone."""
+    found = messaging.find(f"*/{q(EB, 'MessageInfo')}/{q(EB, 'MessageId')}")
+    text = None if found is None else found.text
+    return text if text is not None and MESSAGE_ID_PATTERN.match(text) else None
