@@ -1,0 +1,146 @@
+"""Encrypting the payload parts after signing (as4.md 23-27)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from lxml import etree
+
+from gateway.core.as4 import namespaces as ns
+from gateway.core.as4.policy import CONTENT_KEY_BYTES, HASHES, RSA_OAEP, KeyTransport, SecurityPolicy
+from gateway.core.as4.wss import reference as references, tokens, tree
+from gateway.core.errors import ConfigError
+
+IV_BYTES = 12
+ENCRYPTED_KEY_TOKEN = "http://docs.oasis-open.org/wss/oasis-wss-soap-message-security-1.1#EncryptedKey"  # noqa: S105 — a URI
+GZIP = "application/gzip"
+
+
+def oaep(transport: KeyTransport) -> padding.OAEP:
+    """The padding of one agreed key transport."""
+    return padding.OAEP(
+        mgf=padding.MGF1(HASHES[transport.mgf]), algorithm=HASHES[transport.digest], label=None
+    )
+
+
+def encrypt_attachments(
+    envelope: etree._Element,
+    attachments: Mapping[str, bytes],
+    *,
+    recipient: x509.Certificate,
+    policy: SecurityPolicy,
+    rng: Callable[[int], bytes] = os.urandom,
+    media_types: Mapping[str, str] | None = None,
+) -> dict[str, bytes]:
+    """Encrypts every part under one fresh content key and puts key and EncryptedData into wsse:Security.
+
+    ``envelope`` is signed already (ValueError otherwise): what was signed is the plaintext. Returns
+    Content-ID → IV (12 octets) ‖ ciphertext ‖ tag (16 octets). ``rng(n)`` gives n random octets.
+    ``media_types`` tells EncryptedData's MimeType where a part is not gzip. Raises ConfigError when the
+    recipient's certificate cannot be encrypted to. Without parts nothing is changed.
+    """
+    if not attachments:
+        return {}
+    try:
+        security = tree.only(tree.only(envelope, ns.q(ns.S12, "Header")), ns.q(ns.WSSE, "Security"))
+        tree.only(security, ns.q(ns.DS, "Signature"))
+    except tree.Malformed as exc:
+        raise ValueError("sign before encrypting") from exc
+    public_key = _public_key(recipient, policy)
+    content_key = rng(CONTENT_KEY_BYTES[policy.send_content_encryption])
+    key_id = tree.fresh_id(envelope, "_content-key")
+    data_ids = [tree.fresh_id(envelope, f"_part-{n}") for n, _ in enumerate(attachments, 1)]
+
+    encrypted_key = etree.Element(ns.q(ns.XENC, "EncryptedKey"), Id=key_id, nsmap={"xenc": ns.XENC})
+    security.insert(0, encrypted_key)
+    _write_key(
+        encrypted_key,
+        security,
+        recipient,
+        policy=policy,
+        wrapped=public_key.encrypt(content_key, oaep(policy.send_key_transport)),
+        data_ids=data_ids,
+    )
+    cipher = AESGCM(content_key)
+    result: dict[str, bytes] = {}
+    position = security.index(encrypted_key) + 1
+    for data_id, (content_id, content) in zip(data_ids, attachments.items(), strict=True):
+        iv = rng(IV_BYTES)
+        result[content_id] = iv + cipher.encrypt(iv, content, None)
+        data = _data_element(
+            data_id,
+            key_id,
+            uri=references.cid_uri(content_id),
+            media_type=(media_types or {}).get(content_id, GZIP),
+            algorithm=policy.send_content_encryption,
+        )
+        security.insert(position, data)
+        position += 1
+    return result
+
+
+def _public_key(recipient: x509.Certificate, policy: SecurityPolicy) -> rsa.RSAPublicKey:
+    public_key = recipient.public_key()
+    if not isinstance(public_key, rsa.RSAPublicKey) or public_key.key_size < policy.min_rsa_bits:
+        raise ConfigError("the recipient's certificate has no RSA key that is long enough")
+    try:
+        usage = recipient.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return public_key
+    if not (usage.key_encipherment or usage.data_encipherment):
+        raise ConfigError("the recipient's certificate is not made for encryption")
+    return public_key
+
+
+def _write_key(
+    encrypted_key: etree._Element,
+    security: etree._Element,
+    recipient: x509.Certificate,
+    *,
+    policy: SecurityPolicy,
+    wrapped: bytes,
+    data_ids: list[str],
+) -> None:
+    transport = policy.send_key_transport
+    method = etree.SubElement(encrypted_key, ns.q(ns.XENC, "EncryptionMethod"), Algorithm=transport.algorithm)
+    etree.SubElement(method, ns.q(ns.DS, "DigestMethod"), Algorithm=transport.digest, nsmap={"ds": ns.DS})
+    if transport.algorithm == RSA_OAEP:  # rsa-oaep-mgf1p fixes its MGF (XML Encryption 1.1, 5.5.2)
+        etree.SubElement(method, ns.q(ns.XENC11, "MGF"), Algorithm=transport.mgf, nsmap={"xenc11": ns.XENC11})
+    key_info = etree.SubElement(encrypted_key, ns.q(ns.DS, "KeyInfo"), nsmap={"ds": ns.DS})
+    tokens.write_token(
+        key_info,
+        security,
+        (recipient,),
+        kind=policy.send_token_reference,
+        stem="_encryption-token",
+        position=0,
+    )
+    cipher_data = etree.SubElement(encrypted_key, ns.q(ns.XENC, "CipherData"))
+    etree.SubElement(cipher_data, ns.q(ns.XENC, "CipherValue")).text = tree.base64_text(wrapped)
+    listed = etree.SubElement(encrypted_key, ns.q(ns.XENC, "ReferenceList"))
+    for data_id in data_ids:
+        etree.SubElement(listed, ns.q(ns.XENC, "DataReference"), URI=f"#{data_id}")
+
+
+def _data_element(data_id: str, key_id: str, *, uri: str, media_type: str, algorithm: str) -> etree._Element:
+    data = etree.Element(ns.q(ns.XENC, "EncryptedData"), Id=data_id, nsmap={"xenc": ns.XENC, "ds": ns.DS})
+    data.set("MimeType", media_type)
+    data.set("Type", ns.SWA_CONTENT_ONLY)
+    etree.SubElement(data, ns.q(ns.XENC, "EncryptionMethod"), Algorithm=algorithm)
+    key_info = etree.SubElement(data, ns.q(ns.DS, "KeyInfo"))
+    named = etree.SubElement(
+        key_info,
+        ns.q(ns.WSSE, "SecurityTokenReference"),
+        nsmap={"wsse": ns.WSSE, "wsse11": ns.WSSE11},
+    )
+    named.set(ns.q(ns.WSSE11, "TokenType"), ENCRYPTED_KEY_TOKEN)
+    etree.SubElement(named, ns.q(ns.WSSE, "Reference"), URI=f"#{key_id}")
+    cipher_data = etree.SubElement(data, ns.q(ns.XENC, "CipherData"))
+    pointer = etree.SubElement(cipher_data, ns.q(ns.XENC, "CipherReference"), URI=uri)
+    transforms = etree.SubElement(pointer, ns.q(ns.XENC, "Transforms"))
+    etree.SubElement(transforms, ns.q(ns.DS, "Transform"), Algorithm=ns.SWA_CIPHERTEXT)
+    return data
