@@ -23,7 +23,9 @@ _GZIP_WINDOW: Final = 31
 _LEVEL: Final = 6
 _RATIO_FLOOR: Final = 1 << 20
 """Below this many bytes a high ratio does no harm and is normal for small, repetitive XML."""
-_MIME_PATTERN: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(?:;[\x20-\x7e]*)?\Z")
+_MIME_PATTERN: Final = re.compile(
+    r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(?:;[\x20-\x7e]*)?\Z"
+)
 _CHARSET_PATTERN: Final = re.compile(
     r"(?:utf-8|utf-16|utf-16le|utf-16be|utf-32|us-ascii|iso-8859-(?:1[0-6]?|[2-9])|windows-125[0-8])\Z",
     re.IGNORECASE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Final
+from urllib.parse import unquote
 
 from lxml import etree
 
@@ -78,9 +79,7 @@ def _party(element: etree._Element) -> Party:
     seq.end()
     if not party_id:
         raise InvalidHeader(f"{strict.local(element)} lacks PartyId")
-    return Party(
-        id=strict.text(party_id[0], ("type",)), type=party_id[0].get("type"), role=strict.text(role)
-    )
+    return Party(id=strict.text(party_id[0], ("type",)), type=party_id[0].get("type"), role=strict.text(role))
 
 
 def _properties(element: etree._Element | None) -> tuple[Property, ...]:
@@ -92,9 +91,7 @@ def _properties(element: etree._Element | None) -> tuple[Property, ...]:
     if not found:
         raise InvalidHeader(f"{strict.local(element)} is empty")
     return tuple(
-        Property(
-            name=strict.attribute(p, "name"), value=strict.text(p, ("name", "type")), type=p.get("type")
-        )
+        Property(name=strict.attribute(p, "name"), value=strict.text(p, ("name", "type")), type=p.get("type"))
         for p in found
     )
 
@@ -127,7 +124,7 @@ def _part_info(element: etree._Element) -> PartInfo:
     if href is None or not href.startswith(_CID):
         # Without href the payload is the SOAP Body; with another scheme it is outside the message.
         raise ExternalPayload("a payload reference points outside the MIME parts")
-    content_id = href.removeprefix(_CID)
+    content_id = unquote(href.removeprefix(_CID))  # RFC 2392; no Content-ID holds a percent sign itself
     if not CONTENT_ID_PATTERN.match(content_id):
         raise InvalidHeader("a cid: reference is malformed")
     return PartInfo(content_id=content_id, properties=properties)
@@ -173,7 +170,9 @@ def _build_properties(parent: etree._Element, properties: Iterable[Property]) ->
         _sub(parent, "Property", item.value, name=item.name, type=item.type)
 
 
-def _sub(parent: etree._Element, name: str, content: str | None = None, **attributes: str | None) -> etree._Element:
-    element = etree.SubElement(parent, q(EB, name), {k: v for k, v in attributes.items() if v is not None})
+def _sub(
+    parent: etree._Element, tag: str, content: str | None = None, /, **attributes: str | None
+) -> etree._Element:
+    element = etree.SubElement(parent, q(EB, tag), {k: v for k, v in attributes.items() if v is not None})
     element.text = content
     return element

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.core.as4.wss.reference import SignedReference
+
 MESSAGE_ID_PATTERN: Final = re.compile(r"[\x21-\x3B\x3D\x3F-\x7E]{1,255}\Z")
 """Printable ASCII without spaces and angle brackets (RFC 2822 msg-id; Domibus: ``[\\x20-\\x7E]*``)."""
 CONTENT_ID_PATTERN: Final = re.compile(r"[A-Za-z0-9!$'*+,./:;=?@^_`{|}~&#()-]{1,255}\Z")
@@ -141,6 +143,3 @@ class Sealed:
     """The SOAP envelope alone, without the parts: kept as evidence."""
     references: tuple[SignedReference, ...]
     """What our signature covers; the receipt must repeat it (as4.md 29)."""
-
-
-from gateway.core.as4.wss.reference import SignedReference  # noqa: E402 — placed until wss exports it

@@ -23,12 +23,12 @@ PLAIN_SOAP: Final = "application/soap+xml; charset=UTF-8"
 OCTETS: Final = "application/octet-stream"
 
 _BOM: Final = b"\xef\xbb\xbf"
-_TOKEN: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
-_MEDIA_TYPE: Final = re.compile(rf"[ \t]*({_TOKEN}/{_TOKEN})[ \t]*")
-_PARAMETER: Final = re.compile(rf';[ \t]*(?:({_TOKEN})=(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))[ \t]*)?')
+_WORD: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+_MEDIA_TYPE: Final = re.compile(rf"[ \t]*({_WORD}/{_WORD})[ \t]*")
+_PARAMETER: Final = re.compile(rf';[ \t]*(?:({_WORD})=(?:"((?:[^"\\]|\\.)*)"|({_WORD}))[ \t]*)?')
 _UNQUOTED_TYPE: Final = re.compile(r"(type|start-info)=([A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+)", re.IGNORECASE)
 _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]\Z")
-_HEADER: Final = re.compile(rf"({_TOKEN}):[ \t]*(.*?)[ \t]*\Z", re.DOTALL)
+_HEADER: Final = re.compile(rf"({_WORD}):[ \t]*(.*?)[ \t]*\Z", re.DOTALL)
 _IDENTITY_ENCODINGS: Final = frozenset({"binary", "8bit", "7bit"})
 _MAX_CONTENT_TYPE: Final = 2048
 _MAX_PREAMBLE: Final = 1024

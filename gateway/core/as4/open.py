@@ -7,34 +7,40 @@ The numbered steps are those of the code:
 3. read the header as a *claim*, in the exact structure of the ebMS schema;
 4. choose the P-Mode from the claim (user messages), and check that all parts are announced;
 5. decrypt what is encrypted, all parts when the P-Mode says so;
-6. verify the signature over Messaging, Body and every part, and its certificate;
+6. verify the signature over Messaging, Body and every part, its certificate and its age;
 7. read the header again, from the signed bytes only;
-8. compare it with the claim, the P-Mode and the signing party (as4.md 37), and its age with the policy;
+8. compare it with the claim, the P-Mode and the signing party (as4.md 37);
 9. match PartInfo and signed parts one to one, and decompress.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lxml import etree
 
-from gateway.core.as4 import soap, strict
+from gateway.core.as4 import soap
 from gateway.core.as4.compression import unpack
 from gateway.core.as4.ebms import parse_user_message
 from gateway.core.as4.keys import DecryptionKey
-from gateway.core.as4.message import AS4_PART_PROPERTIES, MESSAGE_ID_PATTERN, PartInfo, Payload, UserMessage
-from gateway.core.as4.mime import MimePart, parse_media_type, parse_multipart
+from gateway.core.as4.message import (
+    AS4_PART_PROPERTIES,
+    COMPRESSION_TYPE,
+    MESSAGE_ID_PATTERN,
+    PartInfo,
+    Payload,
+)
+from gateway.core.as4.mime import OCTETS, MimePart, parse_media_type, parse_multipart
 from gateway.core.as4.namespaces import EB, S12, q
-from gateway.core.as4.pmode import PMode, PModes
+from gateway.core.as4.pmode import PModes
 from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.as4.receipts import parse_acknowledged
 from gateway.core.as4.signals import Signal, parse_signal
 from gateway.core.as4.trust import TrustStore
 from gateway.core.as4.verified import VerifiedError, VerifiedReceipt, VerifiedUserMessage
-from gateway.core.as4.wss.decrypt import decrypt_attachments
+from gateway.core.as4.wss.decrypt import DecryptedParts, decrypt_attachments
 from gateway.core.as4.wss.verify import VerifiedEnvelope, verify_envelope
 from gateway.core.errors import (
     As4Error,
@@ -120,7 +126,12 @@ def _open_user_message(opening: _Opening, unit: etree._Element, pmodes: PModes) 
         raise PolicyNoncompliance("the P-Mode demands that every payload is encrypted")
     # (6)
     verified = verify_envelope(
-        opening.envelope, decrypted.contents, trust=opening.trust, policy=policy, now=opening.now
+        opening.envelope,
+        decrypted.contents,
+        trust=opening.trust,
+        policy=policy,
+        now=opening.now,
+        media_types=_media_types(claim.parts, arrived, decrypted),
     )
     # (7)
     message = parse_user_message(soap.unit(verified.messaging), policy)
@@ -130,7 +141,6 @@ def _open_user_message(opening: _Opening, unit: etree._Element, pmodes: PModes) 
     if not verified.body_is_empty:
         raise As4FeatureNotSupported("payloads in the SOAP Body are not accepted")
     pmode.check_verified(message, signing_party=verified.party_id)
-    _check_age(message.timestamp, opening)
     # (9)
     payloads = _payloads(message.parts, verified, arrived, policy)
     shown = tuple(
@@ -154,13 +164,14 @@ def _open_signal(opening: _Opening, unit: etree._Element) -> VerifiedReceipt | V
     if opening.parts:
         raise MimeInconsistency("a signal has no attachments")
     # (6): a signal has no P-Mode of its own; whose it is, the caller compares (match_receipt)
-    verified = verify_envelope(opening.envelope, {}, trust=opening.trust, policy=opening.policy, now=opening.now)
+    verified = verify_envelope(
+        opening.envelope, {}, trust=opening.trust, policy=opening.policy, now=opening.now
+    )
     # (7)
     signal = parse_signal(soap.unit(verified.messaging))
     # (8)
     if _identity(signal) != _identity(claim):
         raise ValueInconsistent("the signed header is not the header that was read first")
-    _check_age(signal.timestamp, opening)
     if signal.receipt is not None:
         if not verified.body_is_empty:
             raise InvalidHeader("a receipt has an empty SOAP Body")
@@ -209,10 +220,17 @@ def _match_parts(announced: Sequence[PartInfo], arrived: Sequence[MimePart]) -> 
     return {part.content_id: by_id[part.content_id] for part in announced}
 
 
-def _check_age(at: dt.datetime, opening: _Opening) -> None:
-    earliest = opening.now - opening.policy.timestamp_window
-    if not earliest <= at <= opening.now + opening.policy.clock_skew:
-        raise ValueInconsistent("eb:Timestamp is far from the present")
+def _media_types(
+    announced: Sequence[PartInfo], arrived: Mapping[str, MimePart], decrypted: DecryptedParts
+) -> dict[str, str]:
+    """Content-ID → media type of the parts that are not compressed: how SwA digests them (5.4.2)."""
+    return {
+        part.content_id: decrypted.media_types.get(part.content_id, OCTETS)
+        if part.content_id in decrypted.encrypted
+        else arrived[part.content_id].content_type
+        for part in announced
+        if part.value(COMPRESSION_TYPE) is None
+    }
 
 
 def _payloads(

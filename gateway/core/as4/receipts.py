@@ -12,6 +12,7 @@ from typing import Final
 
 from lxml import etree
 
+from contracts.xml import parse_xml
 from gateway.core.as4 import soap, strict
 from gateway.core.as4.keys import SigningKey
 from gateway.core.as4.message import Sealed
@@ -19,7 +20,8 @@ from gateway.core.as4.namespaces import DS, EB, EBBP, q
 from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.as4.signals import begin_signal, seal_signal
 from gateway.core.as4.verified import VerifiedReceipt, VerifiedUserMessage
-from gateway.core.as4.wss.reference import SignedReference, read_reference, write_reference
+from gateway.core.as4.wss.reference import SignedReference, read_reference
+from gateway.core.as4.wss.tree import Malformed
 from gateway.core.errors import InvalidReceipt
 
 _INFORMATION: Final = q(EBBP, "NonRepudiationInformation")
@@ -45,7 +47,8 @@ def build_receipt(
     receipt = etree.SubElement(unit, q(EB, "Receipt"))
     information = etree.SubElement(receipt, _INFORMATION, nsmap={"ebbp": EBBP, "ds": DS})
     for reference in verified.references:
-        write_reference(etree.SubElement(information, _PART), reference)
+        # The very form that was received: phase4 compares the transforms too.
+        etree.SubElement(information, _PART).append(parse_xml(reference.xml))
     return seal_signal(envelope, signer=signer, policy=policy)
 
 
@@ -66,7 +69,10 @@ def parse_acknowledged(receipt: etree._Element, policy: SecurityPolicy) -> tuple
         inner = strict.children(part)
         if part.tag != _PART or len(inner) != 1 or inner[0].tag != q(DS, "Reference"):
             raise InvalidReceipt("a receipt is not in the form of ebBP signals")
-        references.append(read_reference(inner[0]))
+        try:
+            references.append(read_reference(inner[0]))
+        except Malformed as exc:
+            raise InvalidReceipt("a receipt holds a malformed reference") from exc
     return tuple(references)
 
 
@@ -92,8 +98,8 @@ def match_receipt(
     if not sent:
         raise InvalidReceipt("nothing was signed, so nothing can be proven")
     # (4) every reference once, none besides
-    wanted = {r.uri: _digest(r) for r in sent}
-    got = {r.uri: _digest(r) for r in receipt.acknowledged}
+    wanted = {r.uri: r.key for r in sent}
+    got = {r.uri: r.key for r in receipt.acknowledged}
     if len(got) != len(receipt.acknowledged):
         raise InvalidReceipt("the receipt acknowledges a reference twice")
     if len(wanted) != len(sent):
@@ -105,7 +111,3 @@ def match_receipt(
     # (5) with the digests that we computed
     if wanted != got:
         raise InvalidReceipt("the receipt acknowledges other content than was sent")
-
-
-def _digest(reference: SignedReference) -> tuple[str, bytes]:
-    return reference.digest_method, reference.digest_value

@@ -20,6 +20,7 @@ from gateway.core.as4.pmode import PMode
 from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.as4.wss.encrypt import encrypt_attachments
 from gateway.core.as4.wss.sign import sign_envelope
+from gateway.core.as4.wss.tree import Malformed
 from gateway.core.errors import PolicyNoncompliance, ValueInconsistent
 
 
@@ -55,11 +56,17 @@ def seal_user_message(
     envelope, messaging = soap.build_envelope(msg.message_id)
     build_user_message(messaging, msg, [info for info, _, _ in packed])
     # (4) sign Messaging, Body and every part
-    references = sign_envelope(envelope, contents, signer=signer, policy=policy)
+    media_types = {info.content_id: media_type for info, _, media_type in packed}
+    try:
+        references = sign_envelope(envelope, contents, signer=signer, policy=policy, media_types=media_types)
+    except Malformed as exc:
+        raise ValueInconsistent("an uncompressed payload that claims to be XML is not") from exc
     # (5) encrypt every part, and only parts
     encrypted = pmode.encrypt and bool(contents)
     if encrypted and recipient is not None:
-        contents = encrypt_attachments(envelope, contents, recipient=recipient, policy=policy)
+        contents = encrypt_attachments(
+            envelope, contents, recipient=recipient, policy=policy, media_types=media_types
+        )
     # (6) MIME
     parts = [
         MimePart(

@@ -16,6 +16,7 @@ from gateway.core.as4 import soap, strict
 from gateway.core.as4.message import ErrorEntry, Sealed
 from gateway.core.as4.mime import build_multipart
 from gateway.core.as4.namespaces import EB, XML, q
+from gateway.core.as4.wss.sign import sign_envelope
 from gateway.core.errors import EBMS, As4FeatureNotSupported, InvalidHeader, PasserelleError
 
 if TYPE_CHECKING:
@@ -60,9 +61,7 @@ def parse_signal(element: etree._Element) -> Signal:
     seq.end()
     if (receipt is None) == (not errors):
         raise InvalidHeader("a signal is either one receipt or errors")
-    return Signal(
-        message_id=message_id, timestamp=at, ref_to_message_id=ref, errors=errors, receipt=receipt
-    )
+    return Signal(message_id=message_id, timestamp=at, ref_to_message_id=ref, errors=errors, receipt=receipt)
 
 
 def _error(element: etree._Element) -> ErrorEntry:
