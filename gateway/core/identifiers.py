@@ -47,7 +47,7 @@ def name_key(name: model.PersonName) -> str:
 
 
 def names_of(message: model.Message) -> tuple[str, ...]:
-    """Every family name, given name and other name in the message, normalised, sorted: for the Art 16 gate."""
+    """Every part of every name in the message, normalised and sorted: for the Art 16 gate."""
     found: set[str] = set()
     for person in _persons(message):
         for name in (person.name, *(other.name for other in person.other_names)):

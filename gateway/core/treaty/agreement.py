@@ -201,7 +201,7 @@ class PModeRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unverified:
-    """A part of the agreement that the text did not confirm; ``place`` is its table, ``[U]`` for operators."""
+    """A part of the agreement that the text did not confirm; ``place`` names its table."""
 
     place: str
     note_en: str
