@@ -1,0 +1,208 @@
+"""The outbox: what is to be delivered, when, and by whom it is being tried.
+
+A claim hides a row until its lease ends by moving ``due_at`` there, so "due" is one comparison for
+waiting rows and for rows whose worker died. A row is under a live lease while it has a lease and is
+not due. Of the rows of one (channel, endpoint, case) only the head may go: urgent ones first, then the
+lowest id. An urgent row (a withdrawal) goes even while another row of its case is being tried: it must
+not wait behind a hung attempt. Everything else waits for the row before it, leased or not.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from gateway.core.records import Channel, MessageStatus, OutboxEntry
+from gateway.store import tables as t
+from gateway.store.base import TransactionBase
+
+_O = t.outbox.c
+_other = t.outbox.alias("other")
+_PRECEDED = exists().where(
+    _other.c.reference == _O.reference,
+    _other.c.channel == _O.channel,
+    _other.c.endpoint == _O.endpoint,
+    or_(
+        _other.c.urgent > _O.urgent,
+        and_(_other.c.urgent == _O.urgent, _other.c.entry_id < _O.entry_id),
+    ),
+)
+_INSERT = insert(t.outbox)
+_HELD = and_(_O.entry_id == bindparam("entry"), _O.lease == bindparam("token"))
+_SAVE_WIRE = (
+    update(t.outbox).where(_HELD).values(wire=bindparam("bytes"), wire_content_type=bindparam("media"))
+)
+_COMPLETE = delete(t.outbox).where(_HELD)
+_GIVE_BACK = (
+    update(t.outbox)
+    .where(_HELD)
+    .values(lease=None, due_at=bindparam("due"), attempts=_O.attempts + bindparam("tried"))
+)
+_FREE = or_(_O.lease.is_(None), _O.due_at <= bindparam("now", type_=t.Instant()))
+_CANCEL_CASE = (
+    delete(t.outbox)
+    .where(_O.reference == bindparam("ref"), _O.channel == Channel.AS4.value, _O.urgent == 0, _FREE)
+    .returning(_O.message_id)
+)
+_CANCEL_ONE = (
+    delete(t.outbox)
+    .where(_O.message_id == bindparam("id"), _O.channel == Channel.AS4.value, _FREE)
+    .returning(_O.message_id)
+)
+_MARK_CANCELLED = (
+    update(t.messages)
+    .where(t.messages.c.message_id == bindparam("id"))
+    .values(
+        status=MessageStatus.CANCELLED.value,
+        code=bindparam("why"),
+        updated_at=bindparam("at"),
+        in_inbox=0,
+    )
+)
+_BACKLOG = select(_O.endpoint, func.count()).group_by(_O.endpoint)
+
+
+def _heads(urgent: int, skip: Sequence[str]) -> Select[Any]:
+    query = select(_O.entry_id, _O.due_at).where(_O.urgent == urgent, ~_PRECEDED)
+    if skip:
+        query = query.where(_O.endpoint.not_in(list(skip)))
+    return query.order_by(_O.due_at, _O.entry_id)
+
+
+def _entry(row: Row[Any]) -> OutboxEntry:
+    return OutboxEntry(
+        entry_id=row.entry_id,
+        channel=Channel(row.channel),
+        endpoint=row.endpoint,
+        message_id=row.message_id,
+        reference=row.reference,
+        attempts=row.attempts,
+        first_due_at=row.first_due_at,
+        lease=row.lease,
+        wire=None if row.wire is None else bytes(row.wire),
+        wire_content_type=row.wire_content_type,
+    )
+
+
+class OutboxTransaction(TransactionBase):
+    async def enqueue(
+        self,
+        *,
+        channel: Channel,
+        endpoint: str,
+        message_id: str,
+        reference: str,
+        due_at: dt.datetime,
+        urgent: bool = False,
+    ) -> None:
+        self._later(
+            _INSERT,
+            {
+                "channel": channel.value,
+                "endpoint": endpoint,
+                "message_id": message_id,
+                "reference": reference,
+                "urgent": int(urgent),
+                "attempts": 0,
+                "due_at": due_at,
+                "first_due_at": due_at,
+            },
+        )
+
+    async def claim_due(
+        self, *, now: dt.datetime, limit: int, lease: dt.timedelta, skip_endpoints: Sequence[str] = ()
+    ) -> tuple[OutboxEntry, ...]:
+        """Urgent rows first, then by the time they are due; one lease token for the whole claim."""
+        token = secrets.token_hex(16)
+
+        def work(connection: Connection) -> list[Row[Any]]:
+            ids: list[int] = []
+            for urgent in (1, 0):
+                query = _heads(urgent, skip_endpoints).where(_O.due_at <= now).limit(limit - len(ids))
+                if len(ids) < limit:
+                    query = query.with_for_update(skip_locked=True, of=t.outbox)
+                    ids += connection.execute(query).scalars().all()
+            if not ids:
+                return []
+            claim = (
+                update(t.outbox)
+                .where(_O.entry_id.in_(ids))
+                .values(lease=token, due_at=now + lease)
+                .returning(t.outbox)
+            )
+            rows = connection.execute(claim).all()
+            return sorted(rows, key=lambda row: ids.index(row.entry_id))
+
+        return tuple(_entry(row) for row in await self._run(work))
+
+    async def save_wire(self, entry: OutboxEntry, wire: bytes, content_type: str) -> None:
+        """Does nothing when the lease was lost: its new holder keeps its own."""
+        values = {"entry": entry.entry_id, "token": entry.lease, "bytes": wire, "media": content_type}
+        await self._run(lambda c: c.execute(_SAVE_WIRE, values))
+
+    async def complete(self, entry: OutboxEntry) -> bool:
+        values = {"entry": entry.entry_id, "token": entry.lease}
+        return await self._run(lambda c: c.execute(_COMPLETE, values).rowcount > 0)
+
+    async def reschedule(self, entry: OutboxEntry, due_at: dt.datetime) -> bool:
+        return await self._give_back(entry, due_at, tried=1)
+
+    async def release(self, entry: OutboxEntry, due_at: dt.datetime) -> bool:
+        return await self._give_back(entry, due_at, tried=0)
+
+    async def _give_back(self, entry: OutboxEntry, due_at: dt.datetime, *, tried: int) -> bool:
+        values = {"entry": entry.entry_id, "token": entry.lease, "due": due_at, "tried": tried}
+        return await self._run(lambda c: c.execute(_GIVE_BACK, values).rowcount > 0)
+
+    async def cancel_queued(self, reference: str, *, at: dt.datetime, code: str) -> tuple[str, ...]:
+        def work(connection: Connection) -> tuple[str, ...]:
+            found = connection.execute(_CANCEL_CASE, {"ref": reference, "now": at}).scalars().all()
+            ids = tuple(sorted(set(found)))
+            if ids:
+                connection.execute(_MARK_CANCELLED, [{"id": i, "why": code, "at": at} for i in ids])
+            return ids
+
+        return await self._run(work)
+
+    async def cancel_message(self, message_id: str, *, at: dt.datetime, code: str) -> bool:
+        """An operator names the message, so an urgent one is cancelled too."""
+
+        def work(connection: Connection) -> bool:
+            found = connection.execute(_CANCEL_ONE, {"id": message_id, "now": at}).scalars().all()
+            if found:
+                connection.execute(_MARK_CANCELLED, {"id": message_id, "why": code, "at": at})
+            return bool(found)
+
+        return await self._run(work)
+
+    async def next_due(self, *, skip_endpoints: Sequence[str] = ()) -> dt.datetime | None:
+        def work(connection: Connection) -> dt.datetime | None:
+            firsts = [
+                row.due_at
+                for urgent in (1, 0)
+                for row in connection.execute(_heads(urgent, skip_endpoints).limit(1))
+            ]
+            return min(firsts, default=None)
+
+        return await self._run(work)
+
+    async def backlog(self) -> Mapping[str, int]:
+        """Rows by endpoint, those under a lease included: none of them is delivered yet."""
+        return await self._run(lambda c: {row[0]: row[1] for row in c.execute(_BACKLOG)})

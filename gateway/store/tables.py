@@ -1,0 +1,249 @@
+"""Tables as SQLAlchemy Core sees them. The schema itself is made by the migrations alone; a test proves
+that both agree.
+
+No column but the sealed ones holds personal data. Instants are UTC milliseconds since 1970 in a 64-bit
+integer, which both databases order, index and compare alike.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MS = dt.timedelta(milliseconds=1)
+
+
+class Instant(TypeDecorator[dt.datetime]):
+    """Aware datetime ⇄ whole milliseconds since 1970 UTC. A naive datetime is an error."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else to_ms(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:
+        return None if value is None else from_ms(value)
+
+
+def to_ms(value: dt.datetime) -> int:
+    """Milliseconds since 1970 UTC. Raises TypeError for a naive datetime."""
+    return (value - _EPOCH) // _MS
+
+
+def from_ms(value: int) -> dt.datetime:
+    """The instant, UTC."""
+    return _EPOCH + value * _MS
+
+
+metadata = MetaData()
+_Serial = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's rowid needs the type INTEGER
+
+
+def _case_reference(*, primary_key: bool = False) -> Column[str]:
+    return Column(
+        "reference", String(32), ForeignKey("cases.reference"), primary_key=primary_key, nullable=False
+    )
+
+
+def _message_id(*, primary_key: bool = False) -> Column[str]:
+    return Column(
+        "message_id", String(36), ForeignKey("messages.message_id"), primary_key=primary_key, nullable=False
+    )
+
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("reference", String(32), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("conversation_id", String(36), nullable=False, unique=True),
+    Column("status", String(64), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Index("ix_cases_created", "created_at", "reference"),
+    Index("ix_cases_kind", "kind", "created_at", "reference"),
+    Index("ix_cases_status", "status", "created_at", "reference"),
+)
+
+case_keys = Table(
+    "case_keys",
+    metadata,
+    _case_reference(primary_key=True),
+    Column("kek_id", String(64), nullable=False),
+    Column("wrapped", LargeBinary),
+    Column("destroyed_at", Instant),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("sequence", _Serial, primary_key=True, autoincrement=True),
+    Column("message_id", String(36), nullable=False, unique=True),
+    _case_reference(),
+    Column("conversation_id", String(36), nullable=False),
+    Column("type", String(32), nullable=False),
+    Column("direction", String(8), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("code", String(128)),
+    Column("in_reply_to", String(36)),
+    Column("client_id", Text),
+    Column("as4_message_id", Text),
+    Column("body_sha256", String(64), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("receipt_verified", Integer, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("delivered_at", Instant),
+    Column("updated_at", Instant, nullable=False),
+    Column("in_inbox", Integer, nullable=False),
+    UniqueConstraint("client_id", "as4_message_id", name="uq_messages_as4"),
+    Index("ix_messages_reference", "reference", "sequence"),
+    Index("ix_messages_type", "type", "sequence"),
+    Index("ix_messages_type_status", "type", "status", "sequence"),
+    Index("ix_messages_status", "status", "direction", "sequence"),
+    Index(
+        "ix_messages_inbox",
+        "sequence",
+        sqlite_where=text("in_inbox = 1"),
+        postgresql_where=text("in_inbox = 1"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+contents = Table(
+    "contents",
+    metadata,
+    _message_id(primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+attachments = Table(
+    "attachments",
+    metadata,
+    _message_id(primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("media_type", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+identifiers = Table(
+    "identifiers",
+    metadata,
+    Column("kind", String(64), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    _case_reference(primary_key=True),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("entry_id", _Serial, primary_key=True, autoincrement=True),
+    Column("channel", String(16), nullable=False),
+    Column("endpoint", Text, nullable=False),
+    _message_id(),
+    _case_reference(),
+    Column("urgent", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("first_due_at", Instant, nullable=False),
+    Column("lease", String(64)),
+    Column("wire", LargeBinary),
+    Column("wire_content_type", Text),
+    Index("ix_outbox_due", "urgent", "due_at", "entry_id"),
+    Index("ix_outbox_case", "reference", "channel", "endpoint", "urgent", "entry_id"),
+    Index("ix_outbox_message", "message_id"),
+    sqlite_autoincrement=True,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("attempt_id", _Serial, primary_key=True, autoincrement=True),
+    _message_id(),
+    Column("channel", String(16), nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant, nullable=False),
+    Column("outcome", String(128), nullable=False),
+    Column("http_status", Integer),
+    Column("detail", Text, nullable=False),
+    Index("ix_attempts_message", "message_id", "attempt_id"),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("evidence_id", _Serial, primary_key=True, autoincrement=True),
+    _message_id(),
+    Column("kind", String(32), nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index("ix_evidence_message", "message_id", "evidence_id"),
+)
+
+jtis = Table(
+    "jtis",
+    metadata,
+    Column("client_id", Text, primary_key=True),
+    Column("jti", Text, primary_key=True),
+    Column("expires_at", Instant, nullable=False),
+    Index("ix_jtis_expires", "expires_at"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("client_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("body_digest", String(128), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("status", Integer),
+    Column("headers", Text),
+    Column("body", LargeBinary),
+    Index("ix_idempotency_created", "created_at"),
+)
+
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("endpoint", Text, primary_key=True),
+    Column("consecutive_failures", Integer, nullable=False),
+    Column("opened_at", Instant),
+    Column("probe_at", Instant),
+    Column("paused", Integer, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", String(128), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("ix_audit_subject", "subject", "sequence"),
+)
