@@ -36,6 +36,13 @@ _AUDIT = (
     .limit(bindparam("most"))
 )
 
+_AUDIT_OF = (
+    select(t.audit)
+    .where(t.audit.c.subject == bindparam("about"), t.audit.c.sequence > bindparam("after"))
+    .order_by(t.audit.c.sequence)
+    .limit(bindparam("most"))
+)
+
 AuditData = Mapping[str, str | int | bool | None]
 
 
@@ -139,12 +146,18 @@ class LedgerTransaction(TransactionBase):
             previous = linked
         connection.execute(_INSERT_AUDIT, rows if len(rows) > 1 else rows[0])
 
-    async def audit_entries(self, *, after: int = 0, limit: int = 500) -> tuple[AuditEntry, ...]:
-        """Committed links and, at the end, those of this transaction."""
+    async def audit_entries(
+        self, *, after: int = 0, limit: int = 500, subject: str | None = None
+    ) -> tuple[AuditEntry, ...]:
+        """Committed links and, at the end, those of this transaction; with ``subject``, its own only."""
+        values: dict[str, Any] = {"after": after, "most": limit}
+        if subject is not None:
+            values["about"] = subject
+        statement = _AUDIT if subject is None else _AUDIT_OF
 
         def work(connection: Connection) -> tuple[AuditEntry, ...]:
             self.link_audit(connection)
-            rows = connection.execute(_AUDIT, {"after": after, "most": limit}).all()
+            rows = connection.execute(statement, values).all()
             return tuple(
                 AuditEntry(
                     sequence=row.sequence,
