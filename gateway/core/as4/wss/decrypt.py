@@ -18,7 +18,8 @@ from gateway.core.as4.policy import (
     KeyTransport,
     SecurityPolicy,
 )
-from gateway.core.as4.wss import reference as references, tokens, tree
+from gateway.core.as4.wss import reference as references
+from gateway.core.as4.wss import tokens, tree
 from gateway.core.as4.wss.encrypt import IV_BYTES, oaep
 from gateway.core.as4.wss.tree import Malformed
 from gateway.core.errors import FailedDecryption

@@ -12,7 +12,8 @@ from lxml import etree
 
 from gateway.core.as4 import namespaces as ns
 from gateway.core.as4.policy import CONTENT_KEY_BYTES, HASHES, RSA_OAEP, KeyTransport, SecurityPolicy
-from gateway.core.as4.wss import reference as references, tokens, tree
+from gateway.core.as4.wss import reference as references
+from gateway.core.as4.wss import tokens, tree
 from gateway.core.errors import ConfigError
 
 IV_BYTES = 12

@@ -10,7 +10,8 @@ from lxml import etree
 from gateway.core.as4 import namespaces as ns
 from gateway.core.as4.keys import SigningKey
 from gateway.core.as4.policy import EXC_C14N, SIGNATURE_HASHES, SecurityPolicy
-from gateway.core.as4.wss import reference as references, tokens, tree
+from gateway.core.as4.wss import reference as references
+from gateway.core.as4.wss import tokens, tree
 from gateway.core.as4.wss.reference import SignedReference
 
 
