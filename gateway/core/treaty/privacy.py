@@ -148,6 +148,8 @@ _CODES = frozenset(
     for member in name
 )
 _SHORTEST_NAME = 2
+_SHORTEST_WORD = 4
+"""Words of this length in a longer name are looked for by themselves."""
 _SHORTEST_RUN = 6
 """Names of this length are found even inside a longer run of letters."""
 
@@ -204,11 +206,16 @@ def _has_name(text: str, names: Collection[str]) -> bool:
     return False
 
 
+def _with_words(names: Collection[str]) -> frozenset[str]:
+    words = {word for name in names for word in name.split() if len(word) >= _SHORTEST_WORD}
+    return frozenset({*names, *words})
+
+
 def _value_breaches(texts: Iterable[str], names: Collection[str], own: Collection[str]) -> Iterator[Problem]:
     for number, raw in enumerate(texts):
         text = raw.strip()
         for known in own:
-            text = text.replace(known, "")
+            text = text.replace(known, "\n")
         if _TEN_DIGITS.search(text):
             yield _problem(Breach.AGDREF_NUMBER, f"text {number}")
         if _has_name(text, names):
@@ -256,7 +263,7 @@ def check_from_france(
             found.append(_problem(Breach.UNKNOWN_PROPERTY, "/"))
     if document is not None and _comments(document):
         found.append(_problem(Breach.COMMENT, "/"))
-    found.extend(_value_breaches((*raw_texts, *_message_texts(message)), names, own))
+    found.extend(_value_breaches((*raw_texts, *_message_texts(message)), _with_words(names), own))
     return tuple(found)
 
 
