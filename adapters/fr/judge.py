@@ -1,0 +1,237 @@
+"""The judge of French documents: libxml2 says yes fast; xmlschema explains every no.
+
+Numbered steps of ``judge``: (1) parse within limits; (2) refuse what would let a document hide or
+fetch something: comments, processing instructions, every ``xsi:`` attribute but ``xsi:nil="true"``;
+(3) the schema; (4) what XSD 1.0 cannot say. Problems carry paths and codes, never values.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator
+from importlib import resources
+
+import xmlschema
+from lxml import etree
+from xmlschema.validators.exceptions import XMLSchemaChildrenValidationError, XMLSchemaValidationError
+
+from adapters.fr.locate import locate
+from adapters.fr.mapping import NAMESPACE, NIL, XSI
+from adapters.fr.read import is_nil
+from contracts.ports import InvalidDocument, Problem
+from contracts.xml import XmlRefused, parse_xml
+
+MAX_PROBLEMS = 20
+"""An explanation stops here: bounded time for hostile documents."""
+MAX_EXPLAINED_BYTES = 200_000
+"""Above this, libxml2's own log explains: xmlschema is some fifty times slower."""
+
+_TEXTS = {
+    "xml.malformed": (
+        "not well-formed XML, or beyond the limits (DOCTYPE, entities, size, depth)",
+        "XML mal formé, ou hors limites (DOCTYPE, entités, taille, profondeur)",
+    ),
+    "xml.comment": ("comments are not allowed", "les commentaires ne sont pas admis"),
+    "xml.processing_instruction": (
+        "processing instructions are not allowed",
+        "les instructions de traitement ne sont pas admises",
+    ),
+    "xml.entity": ("entity references are not allowed", "les références d'entité ne sont pas admises"),
+    "xml.xsi_attribute": (
+        'of the xsi attributes only xsi:nil="true" is allowed',
+        'parmi les attributs xsi, seul xsi:nil="true" est admis',
+    ),
+    "xsd.unknown_message": ("unknown message type or namespace", "type de message ou espace de noms inconnu"),
+    "xsd.unexpected_element": (
+        "an element or text stands here that the contract does not allow",
+        "un élément ou un texte non prévu par le contrat se trouve ici",
+    ),
+    "xsd.missing_element": ("a required element is missing here", "un élément obligatoire manque ici"),
+    "xsd.attribute": (
+        "an attribute is missing, not allowed, or has a wrong value",
+        "un attribut manque, n'est pas admis ou a une valeur incorrecte",
+    ),
+    "xsd.nil": ("wrong use of xsi:nil", "emploi incorrect de xsi:nil"),
+    "xsd.pattern": ("the value does not have the agreed form", "la valeur n'a pas la forme convenue"),
+    "xsd.enumeration": (
+        "the value is not in the agreed code list",
+        "la valeur n'est pas dans la liste de codes convenue",
+    ),
+    "xsd.length": ("the value is too short or too long", "la valeur est trop courte ou trop longue"),
+    "xsd.range": ("the value is out of range", "la valeur est hors bornes"),
+    "xsd.datatype": ("the value is not of the agreed type", "la valeur n'est pas du type convenu"),
+    "xsd.duplicate": ("the same value stands twice", "la même valeur figure deux fois"),
+    "xsd.invalid": ("the document breaks the contract", "le document enfreint le contrat"),
+    "semantic.birth_date_precision": (
+        "the birth date does not have the stated precision",
+        "la date de naissance n'a pas la précision annoncée",
+    ),
+    "semantic.name_forms": (
+        "the transliterated and the original name must both be given or both be nil",
+        "le nom translittéré et le nom d'origine doivent être tous deux présents ou tous deux sans objet",
+    ),
+    "semantic.name_missing": ("a person needs a name", "une personne doit avoir un nom"),
+    "semantic.sex_origin": (
+        "the origin must accompany exactly the value NP",
+        "l'origine accompagne exactement la valeur NP",
+    ),
+}
+
+_FACETS = {
+    "XsdPatternFacets": "xsd.pattern",
+    "XsdEnumerationFacets": "xsd.enumeration",
+    "XsdLengthFacet": "xsd.length",
+    "XsdMinLengthFacet": "xsd.length",
+    "XsdMaxLengthFacet": "xsd.length",
+    "XsdMinInclusiveFacet": "xsd.range",
+    "XsdMaxInclusiveFacet": "xsd.range",
+    "XsdAttributeGroup": "xsd.attribute",
+    "XsdAttribute": "xsd.attribute",
+    "XsdUnique": "xsd.duplicate",
+    "XsdAtomicBuiltin": "xsd.datatype",
+    "XsdUnion": "xsd.datatype",
+    "XsdGroup": "xsd.unexpected_element",
+    "XsdElement": "xsd.nil",
+}
+"""Class of the xmlschema validator that complained → our code."""
+
+_LIBXML2 = {
+    "SCHEMAV_CVC_PATTERN_VALID": "xsd.pattern",
+    "SCHEMAV_CVC_ENUMERATION_VALID": "xsd.enumeration",
+    "SCHEMAV_CVC_MINLENGTH_VALID": "xsd.length",
+    "SCHEMAV_CVC_MAXLENGTH_VALID": "xsd.length",
+    "SCHEMAV_CVC_MAXINCLUSIVE_VALID": "xsd.range",
+    "SCHEMAV_CVC_DATATYPE_VALID_1_2_1": "xsd.datatype",
+    "SCHEMAV_ELEMENT_CONTENT": "xsd.unexpected_element",
+    "SCHEMAV_CVC_COMPLEX_TYPE_3_2_1": "xsd.attribute",
+    "SCHEMAV_CVC_COMPLEX_TYPE_4": "xsd.attribute",
+    "SCHEMAV_CVC_ELT_3_1": "xsd.nil",
+    "SCHEMAV_CVC_ELT_3_2_1": "xsd.nil",
+    "SCHEMAV_CVC_IDC": "xsd.duplicate",
+}
+"""libxml2's name of the broken rule → our code."""
+
+
+def problem(code: str, path: str) -> Problem:
+    """One complaint in both languages."""
+    english, french = _TEXTS[code]
+    return Problem(path=path, code=code, message_en=english, message_fr=french)
+
+
+def _refuse(*problems: Problem) -> InvalidDocument:
+    return InvalidDocument(problems)
+
+
+class Judge:
+    """Holds both compiled forms of ``passerelle-fr-v1.xsd``. Reads the file at construction only."""
+
+    def __init__(self) -> None:
+        self._source = resources.files("contracts").joinpath("fr/v1/passerelle-fr-v1.xsd").read_bytes()
+        self._fast = etree.XMLSchema(parse_xml(self._source))
+        self._slow: xmlschema.XMLSchema10 | None = None
+        self._lock = threading.Lock()
+
+    def judge(self, content: bytes) -> etree._Element:
+        """The tree of a valid document. Raises InvalidDocument."""
+        try:
+            root = parse_xml(content)  # (1)
+        except XmlRefused as exc:
+            raise _refuse(problem("xml.malformed", "")) from exc
+        found = tuple(itertools.islice(_hidden(root), MAX_PROBLEMS))  # (2)
+        if found:
+            raise InvalidDocument(found)
+        if not self._fast.validate(root):  # (3)
+            raise InvalidDocument(self._explain(root, len(content)))
+        found = tuple(itertools.islice(_semantic(root), MAX_PROBLEMS))  # (4)
+        if found:
+            raise InvalidDocument(found)
+        return root
+
+    def fast_verdict(self, root: etree._Element) -> bool:
+        """libxml2's verdict of step 3."""
+        return self._fast.validate(root)
+
+    def slow_verdict(self, root: etree._Element) -> bool:
+        """xmlschema's verdict of step 3."""
+        return next(self._slow_problems(root), None) is None
+
+    def _explain(self, root: etree._Element, size: int) -> tuple[Problem, ...]:
+        explain = self._slow_problems if size <= MAX_EXPLAINED_BYTES else self._fast_problems
+        found = tuple(dict.fromkeys(itertools.islice(explain(root), MAX_PROBLEMS)))
+        return found or (problem("xsd.invalid", ""),)
+
+    def _slow_problems(self, root: etree._Element) -> Iterator[Problem]:
+        with self._lock:
+            if self._slow is None:  # a quarter of a second: only the first refusal needs it
+                self._slow = xmlschema.XMLSchema10(self._source, allow="none", use_fallback=False)
+        if not isinstance(root.tag, str) or root.tag not in self._slow.maps.elements:
+            yield problem("xsd.unknown_message", locate(root))
+            return
+        for error in self._slow.iter_errors(root, use_location_hints=False):
+            yield problem(_code(error), _place(error, root))
+
+    def _fast_problems(self, root: etree._Element) -> Iterator[Problem]:
+        self._fast.validate(root)
+        prefixes = {NAMESPACE: "p"}
+        del prefixes
+        for entry in self._fast.error_log:
+            yield problem(_LIBXML2.get(entry.type_name, "xsd.invalid"), "")
+
+
+def _code(error: XMLSchemaValidationError) -> str:
+    if isinstance(error, XMLSchemaChildrenValidationError):
+        return "xsd.missing_element" if error.invalid_child is None else "xsd.unexpected_element"
+    name = type(error.validator).__name__
+    return next((code for prefix, code in _FACETS.items() if name.endswith(prefix)), "xsd.invalid")
+
+
+def _place(error: XMLSchemaValidationError, root: etree._Element) -> str:
+    element = error.elem
+    if isinstance(error, XMLSchemaChildrenValidationError) and error.invalid_child is not None:
+        element = error.invalid_child
+    return locate(element) if isinstance(element, etree._Element) else locate(root)
+
+
+def _hidden(root: etree._Element) -> Iterator[Problem]:
+    """Step 2. A comment would split a value that the judge sees whole; xsi:type and
+    xsi:schemaLocation would let the document choose its own judge."""
+    for sibling in itertools.chain(root.itersiblings(preceding=True), root.itersiblings()):
+        code = "xml.comment" if sibling.tag is etree.Comment else "xml.processing_instruction"
+        yield problem(code, "")
+    for element in root.iter():
+        if element.tag is etree.Comment:
+            yield problem("xml.comment", _parent_path(element))
+        elif element.tag is etree.ProcessingInstruction:
+            yield problem("xml.processing_instruction", _parent_path(element))
+        elif element.tag is etree.Entity:
+            yield problem("xml.entity", _parent_path(element))
+        else:
+            for name, value in element.attrib.items():
+                if str(name).startswith(f"{{{XSI}}}") and (name != NIL or value != "true"):
+                    yield problem("xml.xsi_attribute", locate(element))
+
+
+def _parent_path(element: etree._Element) -> str:
+    parent = element.getparent()
+    return "" if parent is None else locate(parent)
+
+
+def _semantic(root: etree._Element) -> Iterator[Problem]:
+    """Step 4, on a tree that the schema accepted."""
+    dashes = {"jour": 2, "mois": 1, "annee": 0}
+    for element in root.iter(f"{{{NAMESPACE}}}dateNaissance"):
+        text = (element.text or "").strip()
+        stated = element.get("precision", "")
+        fits = text.count("-") == dashes[stated] if stated in dashes and text else not text
+        if not fits or (stated in dashes) != bool(text):
+            yield problem("semantic.birth_date_precision", locate(element))
+    for element in root.iter(f"{{{NAMESPACE}}}sexe"):
+        if (element.text == "NP") != ("origine" in element.attrib):
+            yield problem("semantic.sex_origin", locate(element))
+    for element in root.iter(f"{{{NAMESPACE}}}identite"):
+        family, family_full, given, given_full = (is_nil(child) for child in element)
+        if family != family_full or given != given_full:
+            yield problem("semantic.name_forms", locate(element))
+        elif family and given:
+            yield problem("semantic.name_missing", locate(element))
