@@ -161,18 +161,26 @@ class Retry(_Section):
         description="a list of seconds, one per attempt, the first usually 0",
     )
     jitter: float = Field(default=0.1, ge=0, le=1, description="a share between 0 and 1 of the wait")
-    retry_after_max_s: Seconds = Field(default=3600, description="the longest Retry-After that is honoured")
+    retry_after_max_s: Seconds = Field(default=21_600, description="the longest Retry-After that is honoured")
+    max_age_s: Seconds = Field(default=604_800, description="no attempt follows so long after the first")
 
 
 class Breaker(_Section):
     failures: int = Field(default=5, ge=1, le=1000, description="failures in a row that open the circuit")
-    cool_down_s: Seconds = Field(default=30, description="seconds until one attempt probes the endpoint")
+    first_wait_s: Seconds = Field(default=30, description="seconds until one attempt probes the endpoint")
+    longest_wait_s: Seconds = Field(default=600, description="cap of the wait, which doubles each time")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.longest_wait_s < self.first_wait_s:
+            raise ValueError("longest_wait_s must not be below first_wait_s")
+        return self
 
 
 class Limits(_Section):
     as4_message_bytes: Bytes = Field(default=30_000_000, description="largest AS4 message taken in")
     as4_answer_bytes: Bytes = Field(default=1_000_000, description="largest answer read from France")
-    uk_body_bytes: Bytes = Field(default=1_000_000, description="largest JSON body taken in")
+    uk_body_bytes: Bytes = Field(default=262_144, description="largest JSON body taken in")
     attachments_bytes: Bytes = Field(default=20_000_000, description="all attachments of a message together")
 
 

@@ -1,0 +1,242 @@
+"""Our AS4 access point as one value: who we are, who the partner is, with which keys and rules.
+
+The gateway and the sandbox use the same class from either side. No I/O and no clock: ``now`` comes in, bytes
+come out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cryptography import x509
+
+from contracts.codes import Direction, MessageType
+from contracts.model import Message
+from contracts.ports import ValidDocument
+from contracts.xml import parse_xml
+from gateway.core.as4.keys import DecryptionKey, SigningKey
+from gateway.core.as4.message import FINAL_RECIPIENT, ORIGINAL_SENDER, Party, Payload, Property, Sealed
+from gateway.core.as4.namespaces import DS, S12, WSSE, q
+from gateway.core.as4.open import open_message
+from gateway.core.as4.pmode import PMode, PModes
+from gateway.core.as4.policy import SecurityPolicy
+from gateway.core.as4.receipts import build_receipt, match_receipt
+from gateway.core.as4.seal import seal_user_message
+from gateway.core.as4.signals import build_error
+from gateway.core.as4.trust import TrustStore
+from gateway.core.as4.verified import VerifiedError, VerifiedReceipt, VerifiedUserMessage
+from gateway.core.as4.wss.references import SignedReference, read_reference
+from gateway.core.errors import As4Error, As4FeatureNotSupported
+from gateway.core.records import StoredAttachment
+from gateway.core.treaty.agreement import Agreement, PModeRow
+
+LEADING_PART = "document"
+"""Content-ID of the business document; it is always the first part (as4.md 6)."""
+
+
+def pmode_of(row: PModeRow) -> PMode:
+    """The P-Mode of one row of the agreement: signed, encrypted, four corners (as4.md 35)."""
+    return PMode(
+        id=row.id,
+        initiator=Party(id=row.initiator.id, type=row.initiator.id_type or None, role=row.initiator_role),
+        responder=Party(id=row.responder.id, type=row.responder.id_type or None, role=row.responder_role),
+        service=row.service,
+        service_type=row.service_type or None,
+        action=row.action,
+        agreement_ref=row.agreement_ref,
+        mpc=row.mpc,
+        four_corner=True,
+        properties=(
+            Property(name=ORIGINAL_SENDER, value=row.original_sender, type=row.corner_type or None),
+            Property(name=FINAL_RECIPIENT, value=row.final_recipient, type=row.corner_type or None),
+        ),
+        endpoint=row.endpoint,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessPoint:
+    """One end of the exchange. Built once at start by ``make_access_point``."""
+
+    party: str
+    """Our party id."""
+    partner: str
+    """The other side's party id; also the endpoint name of AS4 outbox rows."""
+    domain: str
+    """Ends the MessageIds that we make: ``<uuid>@<domain>``."""
+    signer: SigningKey = field(repr=False)
+    decryption_keys: tuple[DecryptionKey, ...] = field(repr=False)
+    recipient: x509.Certificate = field(repr=False)
+    """Encryption certificate of the partner."""
+    trust: TrustStore = field(repr=False)
+    policy: SecurityPolicy = field(repr=False)
+    sending: dict[MessageType, PMode] = field(repr=False)
+    """The P-Mode by which we send each message type."""
+    receiving: PModes = field(repr=False)
+    """The P-Modes that we accept user messages by."""
+    everything: PModes = field(repr=False)
+    """All P-Modes: an answer to our own message belongs to one that we send by."""
+
+    def as4_message_id(self, message_id: str) -> str:
+        return f"{message_id}@{self.domain}"
+
+    def seal(
+        self,
+        message: Message,
+        document: ValidDocument,
+        attachments: Sequence[StoredAttachment],
+        *,
+        now: dt.datetime,
+        ref_to: str | None,
+    ) -> Sealed:
+        """Sign and encrypt one message: the document first, then its attachments in the order given.
+
+        ``ref_to`` is the AS4 MessageId of the message that this one answers (as4.md 2).
+        """
+        return self.unsafe_seal_bytes(
+            message.type,
+            message.message_id,
+            message.conversation_id,
+            document.content,
+            attachments,
+            now=now,
+            ref_to=ref_to,
+        )
+
+    def unsafe_seal_bytes(
+        self,
+        type_: MessageType,
+        message_id: str,
+        conversation_id: str,
+        content: bytes,
+        attachments: Sequence[StoredAttachment] = (),
+        *,
+        now: dt.datetime,
+        ref_to: str | None,
+    ) -> Sealed:
+        """``seal`` for bytes that no contract has judged: only for the sandbox's hostile scenarios."""
+        pmode = self.sending[type_]
+        header = pmode.new_message(
+            message_id=self.as4_message_id(message_id),
+            timestamp=now,
+            conversation_id=conversation_id,
+            ref_to_message_id=ref_to,
+        )
+        payloads = [
+            Payload(content_id=LEADING_PART, mime_type="application/xml", content=content, charset="UTF-8")
+        ]
+        payloads += [
+            Payload(content_id=a.content_id, mime_type=a.media_type, content=a.content) for a in attachments
+        ]
+        return seal_user_message(
+            header,
+            payloads,
+            pmode=pmode,
+            signer=self.signer,
+            recipient=self.recipient,
+            policy=self.policy,
+            now=now,
+        )
+
+    def open_request(self, content_type: str, body: bytes, *, now: dt.datetime) -> VerifiedUserMessage:
+        """A user message POSTed to us. Raises As4Error; signals are not awaited here (as4.md 1)."""
+        opened = self._open(content_type, body, self.receiving, now)
+        if not isinstance(opened, VerifiedUserMessage):
+            raise As4FeatureNotSupported("signals are taken only as the answer to a message of ours")
+        return opened
+
+    def open_answer(
+        self, content_type: str, body: bytes, *, now: dt.datetime
+    ) -> VerifiedReceipt | VerifiedError:
+        """The signal in the answer to our POST. Raises As4Error."""
+        opened = self._open(content_type, body, self.everything, now)
+        if isinstance(opened, VerifiedUserMessage):
+            raise As4FeatureNotSupported("a user message is not an answer to a push")
+        return opened
+
+    def _open(
+        self, content_type: str, body: bytes, pmodes: PModes, now: dt.datetime
+    ) -> VerifiedUserMessage | VerifiedReceipt | VerifiedError:
+        return open_message(
+            content_type,
+            body,
+            pmodes=pmodes,
+            trust=self.trust,
+            decryption_keys=self.decryption_keys,
+            policy=self.policy,
+            now=now,
+        )
+
+    def receipt(self, verified: VerifiedUserMessage, *, signal_id: str, now: dt.datetime) -> Sealed:
+        """Our signed receipt; it may leave only after the message is stored (as4.md 28)."""
+        return build_receipt(
+            verified,
+            signer=self.signer,
+            message_id=self.as4_message_id(signal_id),
+            now=now,
+            policy=self.policy,
+        )
+
+    def check_receipt(self, envelope: bytes, receipt: VerifiedReceipt, *, message_id: str) -> None:
+        """Raises InvalidReceipt unless it proves exactly what we sent (as4.md 29).
+
+        ``envelope`` is our own, as stored when it was sealed: its references are what we signed.
+        """
+        match_receipt(
+            signed_references(envelope),
+            receipt,
+            message_id=self.as4_message_id(message_id),
+            expected_party=self.partner,
+        )
+
+    def error(self, err: As4Error, *, signal_id: str, now: dt.datetime, ref_to: str | None = None) -> Sealed:
+        """A signed error signal (as4.md 30)."""
+        return build_error(
+            err,
+            signer=self.signer,
+            message_id=self.as4_message_id(signal_id),
+            ref_to_message_id=ref_to or err.ref_to_message_id,
+            now=now,
+            policy=self.policy,
+        )
+
+
+def signed_references(envelope: bytes) -> tuple[SignedReference, ...]:
+    """The ds:References of our own stored envelope (never of a received one: those are verified first)."""
+    root = parse_xml(envelope)
+    tags = ((S12, "Header"), (WSSE, "Security"), (DS, "Signature"), (DS, "SignedInfo"), (DS, "Reference"))
+    return tuple(read_reference(element) for element in root.iterfind("/".join(q(*tag) for tag in tags)))
+
+
+def make_access_point(
+    agreement: Agreement,
+    direction: Direction,
+    *,
+    domain: str,
+    signer: SigningKey,
+    decryption_keys: tuple[DecryptionKey, ...],
+    recipient: x509.Certificate,
+    trust: TrustStore,
+    policy: SecurityPolicy,
+) -> AccessPoint:
+    """The access point that sends in ``direction``: UK_TO_FR is the gateway, FR_TO_UK the sandbox."""
+    own, other = agreement.parties.uk.id, agreement.parties.fr.id
+    if direction is Direction.FR_TO_UK:
+        own, other = other, own
+    rows = agreement.pmode_rows
+    pmodes = {row.id: pmode_of(row) for row in rows}
+    return AccessPoint(
+        party=own,
+        partner=other,
+        domain=domain,
+        signer=signer,
+        decryption_keys=decryption_keys,
+        recipient=recipient,
+        trust=trust,
+        policy=policy,
+        sending={row.message_type: pmodes[row.id] for row in rows if row.direction is direction},
+        receiving=PModes(pmodes[row.id] for row in rows if row.direction is not direction),
+        everything=PModes(pmodes.values()),
+    )

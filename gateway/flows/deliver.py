@@ -1,0 +1,244 @@
+"""One outbox row → one attempt to deliver over AS4 → what follows, recorded in one transaction.
+
+(1) may we send: message still wanted, circuit closed or probing;
+(2) the first attempt seals, and the sealed bytes are stored before they leave; every retry sends the same
+    bytes (as4.md 31);
+(3) POST, and open the answer: only a verified signal counts;
+(4) a receipt must repeat exactly the references that we signed (as4.md 29);
+(5) message, attempt, evidence, outbox, breaker, audit and webhook rows change together or not at all.
+
+A row whose lease was lost in the meantime changes nothing: the node that took it over decides.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+from contracts.codes import CaseKind, MessageType
+from contracts.model import Message
+from contracts.ports import Unmappable, ValidDocument
+from gateway.core import breaker as circuit
+from gateway.core.as4.verified import VerifiedError
+from gateway.core.errors import PasserelleError, PeerRefused, PeerUnavailable, ReceiptMissing
+from gateway.core.records import Evidence, EvidenceKind, MessageStatus, OutboxEntry, StoredAttachment
+from gateway.core.treaty.states import NominationStatus, Readmission
+from gateway.flows.delivery_record import (
+    ACTOR,
+    Delivery,
+    Job,
+    LeaseLost,
+    Outcome,
+    Try,
+    record_cancelled,
+    record_delivered,
+    record_end,
+    record_failure,
+    record_hold,
+)
+from gateway.flows.ports import HttpAnswer, Transaction
+
+PASSING: Final = frozenset(
+    {"EBMS:0002", "EBMS:0005", "EBMS:0006", "EBMS:0201", "EBMS:0202", "EBMS:0301", "EBMS:0302"}
+)
+"""Warnings and troubles of transmission: a retry may help. Every other code is permanent: ``failed``."""
+_OVERTAKEN: Final = {
+    CaseKind.READMISSION: Readmission.WITHDRAWN,
+    CaseKind.NOMINATION: NominationStatus.WITHDRAWN,
+}
+_ALWAYS_SENT: Final = frozenset({MessageType.WITHDRAWAL, MessageType.ACKNOWLEDGEMENT})
+
+
+async def deliver(entry: OutboxEntry, d: Delivery) -> Outcome:
+    """Make one attempt and record it. Raises only for bugs and an unreachable store (Unavailable)."""
+    try:
+        job = await _prepare(entry, d)
+        if isinstance(job, Outcome):
+            return job
+        try:
+            wire, content_type, envelope = await _sealed(job, d)
+        except Unmappable as exc:
+            return await record_hold(job, exc, d)
+        except LookupError:
+            return await record_end(job, None, "content_destroyed", MessageStatus.FAILED, d)
+        attempt = await _attempt(job, wire, content_type, envelope, d)
+        if attempt.error is None:
+            return await record_delivered(job, attempt, d)
+        return await record_failure(job, attempt, attempt.error, d)
+    except LeaseLost:
+        return Outcome.LEASE_LOST
+
+
+# ---- (1) ----------------------------------------------------------------------------------------
+
+
+async def _prepare(entry: OutboxEntry, d: Delivery) -> Job | Outcome:
+    now = d.clock.now()
+    async with d.store.begin(read_only=True) as tx:
+        record = await tx.get_message(entry.message_id)
+        case = await tx.get_case(entry.reference)
+        breaker = await tx.breaker(entry.endpoint)
+    if record is None:
+        raise AssertionError("an outbox row without its message")
+    job = Job(entry=entry, record=record, case=case)
+    if _overtaken(job):
+        return await record_cancelled(job, d)
+    if not circuit.may_send(breaker, now):
+        return await _wait_for_circuit(entry, breaker.probe_at, d)
+    if circuit.is_open(breaker):
+        async with d.store.begin() as tx:
+            breaker = await tx.breaker(entry.endpoint)  # read again: only one attempt may probe
+            if circuit.may_send(breaker, now):
+                await tx.save_breaker(circuit.start_probe(breaker, now, d.breaker))
+                return job
+        return await _wait_for_circuit(entry, breaker.probe_at, d)
+    return job
+
+
+def _overtaken(job: Job) -> bool:
+    """A withdrawal stops what was under way when it came (a row under lease escapes ``cancel_queued``)."""
+    case, record = job.case, job.record
+    if record.status in {MessageStatus.CANCELLED, MessageStatus.REJECTED}:
+        return True
+    withdrawn = case is not None and case.status == _OVERTAKEN[case.kind]
+    return withdrawn and record.type not in _ALWAYS_SENT
+
+
+async def _wait_for_circuit(entry: OutboxEntry, until: dt.datetime | None, d: Delivery) -> Outcome:
+    due_at = max(until or d.clock.now() + d.breaker.first_wait, d.clock.now())
+    async with d.store.begin() as tx:
+        await tx.release(entry, due_at)
+    return Outcome.WAITING
+
+
+# ---- (2) ----------------------------------------------------------------------------------------
+
+
+async def _sealed(job: Job, d: Delivery) -> tuple[bytes, str, bytes]:
+    """(wire, content type, envelope): the stored ones, or new ones that are stored before they leave.
+
+    Raises Unmappable, LookupError.
+    """
+    entry = job.entry
+    if entry.wire is not None and entry.wire_content_type is not None:
+        async with d.store.begin(read_only=True) as tx:
+            envelope = _envelope(await tx.evidence(entry.message_id))
+        if envelope is not None:
+            return entry.wire, entry.wire_content_type, envelope
+    async with d.store.begin(read_only=True) as tx:
+        message = await tx.content(entry.message_id)
+        attachments = await tx.attachments(entry.message_id)
+        ref_to = await _ref_to(tx, message)
+    document = d.french.from_canonical(message)
+    return await _seal(job, message, document, attachments, ref_to, d)
+
+
+async def _seal(
+    job: Job,
+    message: Message,
+    document: ValidDocument,
+    attachments: tuple[StoredAttachment, ...],
+    ref_to: str | None,
+    d: Delivery,
+) -> tuple[bytes, str, bytes]:
+    now = d.clock.now()
+    sealed = d.access_point.seal(message, document, attachments, now=now, ref_to=ref_to)
+    async with d.store.begin() as tx:
+        await tx.save_wire(job.entry, sealed.body, sealed.content_type)
+        await tx.add_evidence(
+            Evidence(
+                message_id=message.message_id,
+                kind=EvidenceKind.AS4_USER_MESSAGE,
+                media_type="application/soap+xml",
+                content=sealed.envelope,
+                created_at=now,
+            )
+        )
+        await tx.update_message(
+            message.message_id,
+            at=now,
+            status=MessageStatus.SENDING,
+            as4_message_id=d.access_point.as4_message_id(message.message_id),
+        )
+        await tx.append_audit(
+            at=now,
+            actor=ACTOR,
+            action="message.sealed",
+            subject=message.message_id,
+            data={"type": str(message.type), "reference": message.reference},
+        )
+    return sealed.body, sealed.content_type, sealed.envelope
+
+
+def _envelope(evidence: tuple[Evidence, ...]) -> bytes | None:
+    """The newest envelope as sent: a replay by an operator seals again."""
+    sent = [e for e in evidence if e.kind is EvidenceKind.AS4_USER_MESSAGE]
+    return sent[-1].content if sent else None
+
+
+async def _ref_to(tx: Transaction, message: Message) -> str | None:
+    if message.in_reply_to is None:
+        return None
+    answered = await tx.get_message(message.in_reply_to)
+    return answered.as4_message_id if answered else None
+
+
+# ---- (3), (4) -----------------------------------------------------------------------------------
+
+
+async def _attempt(job: Job, wire: bytes, content_type: str, envelope: bytes, d: Delivery) -> Try:
+    started = d.clock.now()
+    answer: HttpAnswer | None = None
+    error: PasserelleError | None = None
+    partner_code: str | None = None
+    try:
+        answer = await d.transport.post(d.url, content_type=content_type, body=wire)
+        partner_code = _judge(job, answer, envelope, d)
+        if partner_code is not None:
+            error = _error_of(partner_code)
+    except PasserelleError as exc:
+        error = exc
+    return Try(
+        started_at=started,
+        finished_at=d.clock.now(),
+        answer=answer,
+        error=error,
+        partner_code=partner_code,
+    )
+
+
+def _judge(job: Job, answer: HttpAnswer, envelope: bytes, d: Delivery) -> str | None:
+    """None for a receipt that proves delivery, else the EBMS code of a genuine error signal.
+
+    Raises PeerUnavailable, ReceiptMissing, InvalidReceipt or another As4Error.
+    """
+    media_type = answer.content_type.partition(";")[0].strip().lower()
+    if media_type not in {"application/soap+xml", "multipart/related"} or not answer.body:
+        if 200 <= answer.status < 300:
+            raise ReceiptMissing("the partner answered without a receipt")
+        raise PeerUnavailable(f"the partner answered with HTTP {answer.status} and no signal")
+    opened = d.access_point.open_answer(answer.content_type, answer.body, now=d.clock.now())
+    as4_id = d.access_point.as4_message_id(job.record.message_id)
+    if isinstance(opened, VerifiedError):
+        return error_code(opened, as4_id)
+    d.access_point.check_receipt(envelope, opened, message_id=job.record.message_id)
+    return None
+
+
+def error_code(signal: VerifiedError, as4_message_id: str) -> str:
+    """The code that decides: a permanent one before a passing one. Raises ReceiptMissing for a signal
+    about another message."""
+    codes = [
+        entry.code
+        for entry in signal.errors
+        if (entry.ref_to_message_id or signal.ref_to_message_id) in {as4_message_id, None}
+    ]
+    if not codes:
+        raise ReceiptMissing("the partner answered with an error signal about another message")
+    return min(codes, key=lambda code: code in PASSING)
+
+
+def _error_of(code: str) -> PasserelleError:
+    if code in PASSING:
+        return PeerUnavailable(f"the partner reports {code}")
+    return PeerRefused(f"the partner reports {code}: a retry cannot help")

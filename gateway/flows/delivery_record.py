@@ -1,0 +1,271 @@
+"""What an attempt to deliver leaves behind: each function is one transaction over message, attempt, evidence,
+outbox, circuit, audit and webhook rows (style.md 11). Nothing is written when the lease was lost.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from contracts.ports import Adapter, Unmappable
+from gateway.core import breaker as circuit
+from gateway.core.breaker import BreakerPolicy
+from gateway.core.errors import As4Error, PasserelleError, ReceiptMissing
+from gateway.core.records import (
+    Attempt,
+    CaseRecord,
+    Evidence,
+    EvidenceKind,
+    MessageRecord,
+    MessageStatus,
+    OutboxEntry,
+)
+from gateway.core.retry import GiveUp, RetrySchedule, decide
+from gateway.flows.access_point import AccessPoint
+from gateway.flows.ports import Clock, HttpAnswer, Store, Transaction, Transport
+from gateway.flows.webhooks import WebhookEvent, WebhookTarget, enqueue_webhooks
+
+ACTOR: Final = "worker"
+WITHDRAWN: Final = "withdrawn"
+"""Code of messages that a withdrawal stopped."""
+REFUSED_BY_PARTNER: Final = frozenset({"EBMS:0004"})
+"""The partner took the message apart and refuses its content: ``rejected``."""
+_ENDED: Final = frozenset({MessageStatus.ACKNOWLEDGED, MessageStatus.REJECTED, MessageStatus.CANCELLED})
+
+
+class Outcome(StrEnum):
+    """What became of the row."""
+
+    DELIVERED = "delivered"
+    RETRY = "retry"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    HELD = "held"
+    CANCELLED = "cancelled"
+    WAITING = "waiting"
+    """Circuit open or paused: given back without an attempt."""
+    LEASE_LOST = "lease_lost"
+
+
+class LeaseLost(Exception):
+    """Rolls the transaction back: another node has the row now."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """Everything that delivering works with; built by bootstrap. ``random`` gives a number in [0, 1)."""
+
+    store: Store
+    transport: Transport
+    clock: Clock
+    french: Adapter
+    access_point: AccessPoint
+    url: str
+    schedule: RetrySchedule
+    breaker: BreakerPolicy
+    random: Callable[[], float] = field(repr=False)
+    webhooks: tuple[WebhookTarget, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    entry: OutboxEntry
+    record: MessageRecord
+    case: CaseRecord | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Try:
+    """One attempt as it went: ``error`` None means a matching receipt."""
+
+    started_at: dt.datetime
+    finished_at: dt.datetime
+    answer: HttpAnswer | None
+    error: PasserelleError | None
+    partner_code: str | None = None
+    """EBMS code of a genuine error signal."""
+
+
+async def record_delivered(job: Job, attempt: Try, d: Delivery) -> Outcome:
+    now = attempt.finished_at
+    if attempt.answer is None:
+        raise AssertionError("a delivery without an answer")
+    async with d.store.begin() as tx:
+        record = await _current(tx, job)
+        await tx.add_attempt(_attempt_row(job, attempt, "delivered", "receipt verified"))
+        await tx.add_evidence(
+            _signal_evidence(record.message_id, EvidenceKind.NRR_RECEIPT, attempt.answer, now)
+        )
+        # the partner's acknowledgement may have overtaken our own bookkeeping: never step back from it
+        status = record.status if record.status in _ENDED else MessageStatus.DELIVERED
+        await tx.update_message(
+            record.message_id,
+            at=now,
+            status=status,
+            code=record.code if status is record.status else None,
+            receipt_verified=True,
+            delivered_at=now,
+        )
+        await _breaker_success(tx, job.entry.endpoint)
+        await _audit(tx, job, now, "message.delivered", {"attempt": job.entry.attempts + 1})
+        await enqueue_webhooks(tx, d.webhooks, WebhookEvent.MESSAGE_STATUS, record, now=now)
+        await _complete(tx, job)
+    await d.store.notify("outbox")
+    return Outcome.DELIVERED
+
+
+async def record_failure(job: Job, attempt: Try, error: PasserelleError, d: Delivery) -> Outcome:
+    code = attempt.partner_code or error.code
+    if attempt.partner_code in REFUSED_BY_PARTNER:
+        return await record_end(job, attempt, code, MessageStatus.REJECTED, d)
+    now = attempt.finished_at
+    next_step = decide(
+        job.entry.attempts + 1,
+        _retryable(error),
+        schedule=d.schedule,
+        first_due_at=job.entry.first_due_at,
+        now=now,
+        retry_after=attempt.answer.retry_after if attempt.answer else None,
+        random=d.random,
+    )
+    if isinstance(next_step, GiveUp):
+        return await record_end(job, attempt, code, MessageStatus.FAILED, d)
+    async with d.store.begin() as tx:
+        await tx.add_attempt(_attempt_row(job, attempt, code, error.detail))
+        await _breaker_failure(tx, job.entry.endpoint, now, d)
+        await _audit(
+            tx, job, now, "message.attempt_failed", {"attempt": job.entry.attempts + 1, "code": code}
+        )
+        if not await tx.reschedule(job.entry, next_step.when):
+            raise LeaseLost
+    return Outcome.RETRY
+
+
+def _retryable(error: PasserelleError) -> PasserelleError:
+    """An answer that we cannot verify proves nothing about the message: it is tried again."""
+    if isinstance(error, As4Error):
+        return ReceiptMissing(error.detail)
+    return error
+
+
+async def record_end(job: Job, attempt: Try | None, code: str, status: MessageStatus, d: Delivery) -> Outcome:
+    now = attempt.finished_at if attempt else d.clock.now()
+    async with d.store.begin() as tx:
+        record = await _current(tx, job)
+        if attempt is not None:
+            detail = attempt.error.detail if attempt.error else ""
+            await tx.add_attempt(_attempt_row(job, attempt, code, detail))
+            if attempt.partner_code is not None and attempt.answer is not None:
+                await tx.add_evidence(
+                    _signal_evidence(record.message_id, EvidenceKind.AS4_ERROR, attempt.answer, now)
+                )
+                await _breaker_success(tx, job.entry.endpoint)  # it answers: the endpoint works
+            else:
+                await _breaker_failure(tx, job.entry.endpoint, now, d)
+        if record.status not in _ENDED:
+            await tx.update_message(record.message_id, at=now, status=status, code=code)
+        await _audit(tx, job, now, f"message.{status}", {"code": code})
+        await enqueue_webhooks(tx, d.webhooks, WebhookEvent.MESSAGE_STATUS, record, now=now)
+        await _complete(tx, job)
+    await d.store.notify("outbox")
+    return Outcome.REJECTED if status is MessageStatus.REJECTED else Outcome.FAILED
+
+
+async def record_hold(job: Job, exc: Unmappable, d: Delivery) -> Outcome:
+    """The French contract cannot carry a value: an operator decides, nothing is dropped."""
+    now = d.clock.now()
+    async with d.store.begin() as tx:
+        await tx.update_message(
+            job.record.message_id, at=now, status=MessageStatus.HELD, code=exc.problems[0].code
+        )
+        data = {"code": exc.problems[0].code, "count": len(exc.problems), "place": exc.problems[0].path}
+        await _audit(tx, job, now, "message.held", data)
+        await enqueue_webhooks(tx, d.webhooks, WebhookEvent.MESSAGE_STATUS, job.record, now=now)
+        await _complete(tx, job)
+    await d.store.notify("outbox")
+    return Outcome.HELD
+
+
+async def record_cancelled(job: Job, d: Delivery) -> Outcome:
+    now = d.clock.now()
+    async with d.store.begin() as tx:
+        record = await _current(tx, job)
+        if record.status not in _ENDED:
+            await tx.update_message(record.message_id, at=now, status=MessageStatus.CANCELLED, code=WITHDRAWN)
+            await _audit(tx, job, now, "message.cancelled", {"code": WITHDRAWN})
+            await enqueue_webhooks(tx, d.webhooks, WebhookEvent.MESSAGE_STATUS, record, now=now)
+        await _complete(tx, job)
+    await d.store.notify("outbox")
+    return Outcome.CANCELLED
+
+
+async def _current(tx: Transaction, job: Job) -> MessageRecord:
+    """The message as it is now, with its case held: an acknowledgement may come at the same time."""
+    await tx.get_case(job.entry.reference, lock=True)
+    record = await tx.get_message(job.entry.message_id)
+    return record or job.record
+
+
+async def _complete(tx: Transaction, job: Job) -> None:
+    if not await tx.complete(job.entry):
+        raise LeaseLost
+
+
+async def _breaker_success(tx: Transaction, endpoint: str) -> None:
+    breaker = await tx.breaker(endpoint)
+    after = circuit.after_success(breaker)
+    if after != breaker:
+        await tx.save_breaker(after)
+
+
+async def _breaker_failure(tx: Transaction, endpoint: str, now: dt.datetime, d: Delivery) -> None:
+    before = await tx.breaker(endpoint)
+    after = circuit.after_failure(before, now, d.breaker)
+    await tx.save_breaker(after)
+    if circuit.is_open(after) and not circuit.is_open(before):
+        await tx.append_audit(
+            at=now,
+            actor=ACTOR,
+            action="endpoint.incident_opened",
+            subject=endpoint,
+            data={"failures": after.consecutive_failures},
+        )
+
+
+async def _audit(
+    tx: Transaction, job: Job, now: dt.datetime, action: str, data: dict[str, str | int | bool | None]
+) -> None:
+    await tx.append_audit(
+        at=now,
+        actor=ACTOR,
+        action=action,
+        subject=job.entry.message_id,
+        data={"reference": job.entry.reference, **data},
+    )
+
+
+def _attempt_row(job: Job, attempt: Try, outcome: str, detail: str) -> Attempt:
+    return Attempt(
+        message_id=job.entry.message_id,
+        channel=job.entry.channel,
+        endpoint=job.entry.endpoint,
+        number=job.entry.attempts + 1,
+        started_at=attempt.started_at,
+        finished_at=attempt.finished_at,
+        outcome=outcome,
+        http_status=attempt.answer.status if attempt.answer else None,
+        detail=detail,
+    )
+
+
+def _signal_evidence(message_id: str, kind: EvidenceKind, answer: HttpAnswer, now: dt.datetime) -> Evidence:
+    return Evidence(
+        message_id=message_id,
+        kind=kind,
+        media_type=answer.content_type,
+        content=answer.body,
+        created_at=now,
+    )
