@@ -22,7 +22,9 @@ class UkAdapter:
         schemas = load_schemas()
         registry = jsonschema_rs.Registry([(s["$id"], s) for s in schemas.values()])
         self._vocabulary = frozenset(_names(schemas))
-        self._bodies = {name: _validator(schemas[name], registry) for name in MessageType}
+        self._bodies: dict[str, jsonschema_rs.Draft202012Validator] = {
+            name: _validator(schemas[name], registry) for name in MessageType
+        }
         self._header = _validator(_without_body(schemas["message"]), registry)
 
     def validate(self, content: bytes) -> ValidDocument:
@@ -37,7 +39,7 @@ class UkAdapter:
             raise InvalidDocument(problems)
         return ValidDocument(message_type=parsed["body"]["type"], content=content, parsed=parsed)
 
-    def validate_body(self, content: bytes, expected_type: MessageType) -> ValidDocument:
+    def validate_body(self, content: bytes, expected_type: MessageType | str) -> ValidDocument:
         """Judges a body as UK systems post it, of the type that the route stands for.
 
         Pointers start at the body. Raises InvalidDocument; another ``type`` is ``const`` at ``/type``.
@@ -46,7 +48,7 @@ class UkAdapter:
         problems = self._judge_body(parsed, expected_type)
         if problems:
             raise InvalidDocument(problems)
-        return ValidDocument(message_type=expected_type.value, content=content, parsed=parsed)
+        return ValidDocument(message_type=str(expected_type), content=content, parsed=parsed)
 
     def to_canonical(self, document: ValidDocument) -> Message:
         """The canonical message of a document from ``validate``. Raises Unmappable."""
@@ -80,7 +82,7 @@ class UkAdapter:
         return read.to_message({**header, "body": body})
 
     def from_canonical(self, message: Message) -> ValidDocument:
-        """The whole message in normal form. Raises Unmappable, with pointers, for what the contract refuses."""
+        """The whole message in normal form. Raises Unmappable, with pointers, where the contract refuses."""
         document = write.to_document(message)
         try:
             content = write.to_bytes(document)
@@ -102,9 +104,11 @@ class UkAdapter:
         name = body.get("type")
         if not isinstance(name, str) or name not in self._bodies:
             return header  # the header's schema has judged body.type
-        return header + self._judge_body(body, MessageType(name), "/body")
+        return header + self._judge_body(body, name, "/body")
 
-    def _judge_body(self, body: Any, message_type: MessageType, prefix: str = "") -> tuple[Problem, ...]:
+    def _judge_body(
+        self, body: Any, message_type: MessageType | str, prefix: str = ""
+    ) -> tuple[Problem, ...]:
         validator = self._bodies[message_type]
         if validator.is_valid(body):
             return ()

@@ -42,7 +42,7 @@ def bundled_openapi() -> Json:
     components = document["components"]["schemas"]
     components.update(schemas["common"]["$defs"])
     components["Message"] = schemas["message"]
-    components.update({name: schemas[name] for name in MessageType})
+    components.update({kind.value: schemas[kind] for kind in MessageType})
     localised: Json = _localise(document)
     return localised
 
