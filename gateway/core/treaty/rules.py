@@ -38,14 +38,22 @@ def judge(
     now: dt.datetime,
     direction: Direction | None = None,
     returned: bool | None = None,
+    in_readmission: bool = False,
 ) -> Verdict:
     """All findings of all rules on one message.
 
     ``case``: the case before the message, None when none exists. ``now``: aware, UTC. ``direction``: where
     the message came from (without it the sender is not judged). ``returned``: for a nomination, whether a
     strong identifier of a person was found among the returned; None holds the nomination (row 9).
+    ``in_readmission``: it was found in a readmission case that has not ended in a return; an operator looks.
     """
     facts = Facts(
-        message=message, direction=direction, case=case, agreement=agreement, now=now, returned=returned
+        message=message,
+        direction=direction,
+        case=case,
+        agreement=agreement,
+        now=now,
+        returned=returned,
+        in_readmission=in_readmission,
     )
     return Verdict(findings=tuple(finding for rule in _RULES for finding in rule.findings(facts)))

@@ -186,6 +186,19 @@ def _not_checked(facts: Facts) -> Iterator[str]:
 
 
 @RULES.rule(
+    "row9.in_readmission",
+    "row 9",
+    en="The person is in a readmission case that has not ended in a return.",
+    fr="La personne figure dans un dossier de réadmission qui n'a pas abouti à un renvoi.",
+    types=_NOMINATION,
+    severity=Severity.HOLD,
+)
+def _in_readmission(facts: Facts) -> Iterator[str]:
+    if facts.in_readmission and not facts.returned:
+        yield "/body/persons"
+
+
+@RULES.rule(
     "art12.third_country",
     "Art 12",
     en="The legal route is for third-country nationals only.",

@@ -64,6 +64,8 @@ class Facts:
     now: dt.datetime
     returned: bool | None
     """Row 9: the blind index found the nominee among the returned; None when nobody looked."""
+    in_readmission: bool
+    """Row 9: the index found the nominee in a readmission that has not (yet) ended in a return."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
