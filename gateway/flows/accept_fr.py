@@ -219,7 +219,7 @@ async def _allowed(
 
 
 def _check_privacy(valid: _Valid, view: CaseView) -> None:
-    """Art 16 on everything that came: header properties, every text of the document, the canonical message."""
+    """Art 16 on everything that came: header properties, every text, the canonical message."""
     header = valid.verified.message
     document = parse_xml(valid.verified.payloads[0].content)
     problems = privacy.check_from_france(

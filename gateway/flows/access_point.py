@@ -27,7 +27,7 @@ from gateway.core.as4.seal import seal_user_message
 from gateway.core.as4.signals import build_error
 from gateway.core.as4.trust import TrustStore
 from gateway.core.as4.verified import VerifiedError, VerifiedReceipt, VerifiedUserMessage
-from gateway.core.as4.wss.references import SignedReference, read_reference
+from gateway.core.as4.wss.reference import SignedReference, read_reference
 from gateway.core.errors import As4Error, As4FeatureNotSupported
 from gateway.core.records import StoredAttachment
 from gateway.core.treaty.agreement import Agreement, PModeRow

@@ -31,6 +31,7 @@ from gateway.flows.webhooks import WebhookEvent, WebhookTarget, enqueue_webhooks
 ACTOR: Final = "worker"
 WITHDRAWN: Final = "withdrawn"
 """Code of messages that a withdrawal stopped."""
+Facts = dict[str, str | int | bool | None]
 REFUSED_BY_PARTNER: Final = frozenset({"EBMS:0004"})
 """The partner took the message apart and refuses its content: ``rejected``."""
 _ENDED: Final = frozenset({MessageStatus.ACKNOWLEDGED, MessageStatus.REJECTED, MessageStatus.CANCELLED})
@@ -181,7 +182,11 @@ async def record_hold(job: Job, exc: Unmappable, d: Delivery) -> Outcome:
         await tx.update_message(
             job.record.message_id, at=now, status=MessageStatus.HELD, code=exc.problems[0].code
         )
-        data = {"code": exc.problems[0].code, "count": len(exc.problems), "place": exc.problems[0].path}
+        data: Facts = {
+            "code": exc.problems[0].code,
+            "count": len(exc.problems),
+            "place": exc.problems[0].path,
+        }
         await _audit(tx, job, now, "message.held", data)
         await enqueue_webhooks(tx, d.webhooks, WebhookEvent.MESSAGE_STATUS, job.record, now=now)
         await _complete(tx, job)
@@ -235,9 +240,7 @@ async def _breaker_failure(tx: Transaction, endpoint: str, now: dt.datetime, d: 
         )
 
 
-async def _audit(
-    tx: Transaction, job: Job, now: dt.datetime, action: str, data: dict[str, str | int | bool | None]
-) -> None:
+async def _audit(tx: Transaction, job: Job, now: dt.datetime, action: str, data: Facts) -> None:
     await tx.append_audit(
         at=now,
         actor=ACTOR,

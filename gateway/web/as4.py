@@ -1,4 +1,4 @@
-"""``POST /as4``: the endpoint the French access point calls. Bounded reading; the use case decides the rest."""
+"""``POST /as4``: the endpoint the French access point calls. Reading is bounded; the use case decides."""
 
 from __future__ import annotations
 
