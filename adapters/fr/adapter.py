@@ -30,10 +30,9 @@ class FrAdapter:
 
     def to_canonical(self, document: ValidDocument) -> Message:
         """Read the tree that the judge saw. Raises Unmappable (country_unmapped)."""
-        root = document.parsed
-        if not isinstance(root, etree._Element):
+        if not etree.iselement(document.parsed):
             raise TypeError("not a document of this adapter")
-        return read.message(root)
+        return read.message(document.parsed)
 
     def from_canonical(self, message: Message, *, pretty: bool = False) -> ValidDocument:
         """Write and judge. UTF-8, XML declaration; ``pretty`` indents for readers.

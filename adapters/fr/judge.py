@@ -11,6 +11,7 @@ import itertools
 import threading
 from collections.abc import Iterator
 from importlib import resources
+from typing import Any
 
 import xmlschema
 from lxml import etree
@@ -22,6 +23,12 @@ from adapters.fr.read import is_nil
 from contracts.ports import InvalidDocument, Problem
 from contracts.xml import XmlRefused, parse_xml
 
+_NODES: tuple[tuple[Any, str], ...] = (
+    (etree.Comment, "xml.comment"),
+    (etree.ProcessingInstruction, "xml.processing_instruction"),
+    (etree.Entity, "xml.entity"),
+)
+_DASHES: dict[str, int | None] = {"jour": 2, "mois": 1, "annee": 0, "inconnue": None}
 MAX_PROBLEMS = 20
 """An explanation stops here: bounded time for hostile documents."""
 MAX_EXPLAINED_BYTES = 200_000
@@ -92,7 +99,7 @@ _FACETS = {
     "XsdAtomicBuiltin": "xsd.datatype",
     "XsdUnion": "xsd.datatype",
     "XsdGroup": "xsd.unexpected_element",
-    "XsdElement": "xsd.nil",
+    "XsdElement": "xsd.unexpected_element",
 }
 """Class of the xmlschema validator that complained → our code."""
 
@@ -104,6 +111,13 @@ _LIBXML2 = {
     "SCHEMAV_CVC_MAXINCLUSIVE_VALID": "xsd.range",
     "SCHEMAV_CVC_DATATYPE_VALID_1_2_1": "xsd.datatype",
     "SCHEMAV_ELEMENT_CONTENT": "xsd.unexpected_element",
+    "SCHEMAV_CVC_COMPLEX_TYPE_2_1": "xsd.unexpected_element",
+    "SCHEMAV_CVC_COMPLEX_TYPE_2_2": "xsd.unexpected_element",
+    "SCHEMAV_CVC_COMPLEX_TYPE_2_3": "xsd.unexpected_element",
+    "SCHEMAV_CVC_TYPE_3_1_2": "xsd.unexpected_element",
+    "SCHEMAV_CVC_TYPE_3_1_1": "xsd.attribute",
+    "SCHEMAV_CVC_ELT_1": "xsd.unknown_message",
+    "SCHEMAV_CVC_DATATYPE_VALID_1_2_3": "xsd.datatype",
     "SCHEMAV_CVC_COMPLEX_TYPE_3_2_1": "xsd.attribute",
     "SCHEMAV_CVC_COMPLEX_TYPE_4": "xsd.attribute",
     "SCHEMAV_CVC_ELT_3_1": "xsd.nil",
@@ -172,17 +186,19 @@ class Judge:
             yield problem(_code(error), _place(error, root))
 
     def _fast_problems(self, root: etree._Element) -> Iterator[Problem]:
-        self._fast.validate(root)
-        prefixes = {NAMESPACE: "p"}
-        del prefixes
-        for entry in self._fast.error_log:
-            yield problem(_LIBXML2.get(entry.type_name, "xsd.invalid"), "")
+        own = etree.XMLSchema(parse_xml(self._source))  # its log is not shared between threads
+        own.validate(root)
+        prefixes = {key: uri for element in root.iter("*") for key, uri in element.nsmap.items() if key}
+        for entry in list(own.error_log):  # type: ignore[call-overload]  # stubs: the log is iterable
+            yield problem(_LIBXML2.get(entry.type_name, "xsd.invalid"), _find(entry.path, root, prefixes))
 
 
 def _code(error: XMLSchemaValidationError) -> str:
     if isinstance(error, XMLSchemaChildrenValidationError):
         return "xsd.missing_element" if error.invalid_child is None else "xsd.unexpected_element"
     name = type(error.validator).__name__
+    if name.endswith("XsdElement") and etree.iselement(error.elem) and NIL in error.elem.attrib:
+        return "xsd.nil"
     return next((code for prefix, code in _FACETS.items() if name.endswith(prefix)), "xsd.invalid")
 
 
@@ -190,41 +206,38 @@ def _place(error: XMLSchemaValidationError, root: etree._Element) -> str:
     element = error.elem
     if isinstance(error, XMLSchemaChildrenValidationError) and error.invalid_child is not None:
         element = error.invalid_child
-    return locate(element) if isinstance(element, etree._Element) else locate(root)
+    return locate(element if etree.iselement(element) else root)
+
+
+def _find(path: str | None, root: etree._Element, prefixes: dict[str, str]) -> str:
+    """Our path for one of libxml2's, which speaks the document's prefixes."""
+    try:
+        found = root.getroottree().xpath(path or "/*", namespaces=prefixes)
+    except etree.XPathError:
+        return ""
+    return locate(found[0]) if isinstance(found, list) and found and etree.iselement(found[0]) else ""
 
 
 def _hidden(root: etree._Element) -> Iterator[Problem]:
     """Step 2. A comment would split a value that the judge sees whole; xsi:type and
     xsi:schemaLocation would let the document choose its own judge."""
-    for sibling in itertools.chain(root.itersiblings(preceding=True), root.itersiblings()):
-        code = "xml.comment" if sibling.tag is etree.Comment else "xml.processing_instruction"
-        yield problem(code, "")
-    for element in root.iter():
-        if element.tag is etree.Comment:
-            yield problem("xml.comment", _parent_path(element))
-        elif element.tag is etree.ProcessingInstruction:
-            yield problem("xml.processing_instruction", _parent_path(element))
-        elif element.tag is etree.Entity:
-            yield problem("xml.entity", _parent_path(element))
-        else:
-            for name, value in element.attrib.items():
-                if str(name).startswith(f"{{{XSI}}}") and (name != NIL or value != "true"):
-                    yield problem("xml.xsi_attribute", locate(element))
-
-
-def _parent_path(element: etree._Element) -> str:
-    parent = element.getparent()
-    return "" if parent is None else locate(parent)
+    for kind, code in _NODES:
+        outside = itertools.chain(root.itersiblings(kind, preceding=True), root.itersiblings(kind))
+        yield from (problem(code, "") for _ in outside)
+        for node in root.iter(kind):
+            parent = node.getparent()
+            yield problem(code, "" if parent is None else locate(parent))
+    for element in root.iter("*"):
+        for name, value in element.attrib.items():
+            if str(name).startswith(f"{{{XSI}}}") and (name != NIL or value != "true"):
+                yield problem("xml.xsi_attribute", locate(element))
 
 
 def _semantic(root: etree._Element) -> Iterator[Problem]:
     """Step 4, on a tree that the schema accepted."""
-    dashes = {"jour": 2, "mois": 1, "annee": 0}
     for element in root.iter(f"{{{NAMESPACE}}}dateNaissance"):
         text = (element.text or "").strip()
-        stated = element.get("precision", "")
-        fits = text.count("-") == dashes[stated] if stated in dashes and text else not text
-        if not fits or (stated in dashes) != bool(text):
+        if _DASHES[element.get("precision", "")] != (text.count("-") if text else None):
             yield problem("semantic.birth_date_precision", locate(element))
     for element in root.iter(f"{{{NAMESPACE}}}sexe"):
         if (element.text == "NP") != ("origine" in element.attrib):

@@ -24,6 +24,7 @@ from contracts.ports import Problem, Unmappable
 SexNotSpecified = Literal["carry", "hold"]
 """Sex X or not known: carried as "non précisé" with its origin, or held for an operator."""
 
+_NSMAP: dict[Any, str] = {None: NAMESPACE, "xsi": XSI}  # the stubs do not know the default namespace
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TEXTS = {
     "country_unmapped": (
@@ -93,7 +94,7 @@ class Writer:
     def message(self, message: model.Message) -> etree._Element:
         """The whole document. Raises Unmappable."""
         root_tag = to_french(codes.MessageType)[message.type]
-        root = etree.Element(_tag(root_tag), nsmap={None: NAMESPACE, "xsi": XSI})
+        root = etree.Element(_tag(root_tag), nsmap=_NSMAP)
         self.places.append((root, ""))
         header = self._child(root, mapping.HEADER_TAG, "")
         for entry in mapping.HEADER:
