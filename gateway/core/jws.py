@@ -131,7 +131,9 @@ def public_jwk(key: VerificationKey, *, kid: str | None = None) -> dict[str, str
 
 
 def _thumbprint(jwk: Mapping[str, str]) -> str:
-    needed = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}[jwk["kty"]]
+    needed = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}[
+        jwk["kty"]
+    ]
     text = json.dumps({k: jwk[k] for k in sorted(needed)}, separators=(",", ":"))
     return _b64u(hashlib.sha256(text.encode()).digest())
 

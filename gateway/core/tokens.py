@@ -1,4 +1,4 @@
-"""OAuth 2.0 client credentials with ``private_key_jwt`` (RFC 6749, RFC 7523) and our access tokens (RFC 9068).
+"""OAuth 2.0 client credentials with ``private_key_jwt`` (RFC 6749, 7523) and our access tokens (RFC 9068).
 
 Pure: the caller has the clock and remembers the ``jti``. Refusals are constant texts (RFC 6749 section 5.2):
 they never say which of client, key or claim was wrong beyond what the sender can know.
@@ -221,4 +221,3 @@ def check_token(
         if not isinstance(bound, str) or not hmac.compare_digest(bound, certificate_thumbprint or ""):
             raise Unauthorized("the access token is bound to another client certificate")
     return AccessToken(client_id=client_id, scopes=frozenset(scope.split()), expires_at=expires)
-

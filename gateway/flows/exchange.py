@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from contracts.codes import MessageType
-from contracts.model import Message
 from contracts.ports import Adapter, ValidDocument
 from gateway.core.jws import JwsSigner
 from gateway.core.treaty.agreement import Agreement
@@ -49,6 +48,3 @@ class Exchange:
     """Public base URL of the gateway, no trailing slash: ``iss`` of receipts, ``source`` of events."""
     limits: Limits = field(default_factory=Limits)
     webhooks: tuple[WebhookTarget, ...] = ()
-
-
-__all__ = ["Exchange", "Limits", "Message", "UkContract"]

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts.codes import Direction
-from gateway.core.errors import ConfigError, ConnectionFailed, PeerTimedOut
-from gateway.core.records import Attempt, Channel, MessageRecord, OutboxEntry
+from gateway.core.errors import ConfigError
+from gateway.core.records import Channel, MessageRecord, OutboxEntry
 from gateway.flows.ports import Clock, HttpAnswer, Store, Transaction, Transport
 
 

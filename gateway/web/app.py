@@ -1,38 +1,36 @@
-"""The UK-side web application: what it needs (``UkServices``) and how it is put together (``make_app``)."""
+"""The UK-side web application. Console and AS4 endpoint are applications of their own."""
 
 from __future__ import annotations
 
-import datetime as dt
-from dataclasses import dataclass, field
+from aiohttp import web
 
-from gateway.core.jws import JwsSigner
-from gateway.core.tokens import TokenPolicy
-from gateway.flows.exchange import Exchange
-from gateway.web.rest.clients import ClientRegistry
+from gateway.web.health import add_health
+from gateway.web.rest.auth import CLIENT_LIMITER, TOKEN_LIMITER
+from gateway.web.rest.docs import add_docs
+from gateway.web.rest.http import outer
+from gateway.web.rest.limits import RateLimiter
+from gateway.web.rest.oauth import token
+from gateway.web.rest.read import add_gets
+from gateway.web.rest.submit import add_posts
+from gateway.web.services import SERVICES, UkServices, UkSettings
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UkSettings:
-    """Settings of the UK API; rates in requests per second."""
-
-    rate_per_second: float = 50.0
-    rate_burst: int = 200
-    longest_wait: dt.timedelta = dt.timedelta(seconds=60)
-    """Upper bound of ``GET /v1/inbox?wait=``."""
-    tokens: TokenPolicy = field(default_factory=TokenPolicy)
-    agreement_unverified: tuple[str, ...] = ()
+__all__ = ["UkServices", "UkSettings", "make_app"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UkServices:
-    """Everything the UK API works with; built by bootstrap.
-
-    ``exchange.signer`` signs answers and receipts (ES256), ``token_signer`` access tokens (ES256);
-    ``webhook_signer`` (EdDSA) is only published in the JWKS.
-    """
-
-    exchange: Exchange
-    clients: ClientRegistry
-    token_signer: JwsSigner = field(repr=False)
-    webhook_signer: JwsSigner | None = field(repr=False, default=None)
-    settings: UkSettings = field(default_factory=UkSettings)
+def make_app(services: UkServices) -> web.Application:
+    """Every route of design.md's "HTTP, UK side". The caller runs it (TLS, port) and may mount
+    ``/console`` as a sub-application; nothing is added to answers under ``/console`` or ``/as4``."""
+    limits = services.exchange.limits
+    app = web.Application(
+        middlewares=[outer], client_max_size=limits.message_bytes + limits.attachments_bytes
+    )
+    settings = services.settings
+    app[SERVICES] = services
+    app[CLIENT_LIMITER] = RateLimiter(rate=settings.rate_per_second, burst=settings.rate_burst)
+    app[TOKEN_LIMITER] = RateLimiter(rate=settings.token_rate_per_second, burst=settings.token_rate_burst)
+    add_health(app)
+    add_docs(app)
+    app.router.add_post("/oauth/token", token)
+    add_posts(app)
+    add_gets(app)
+    return app

@@ -33,7 +33,7 @@ from gateway.core.jws import Alg, VerificationKey, load_public_jwk
 from gateway.core.tokens import SCOPES
 from gateway.flows.webhooks import WebhookEvent, WebhookTarget, check_target
 
-_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MEMBERS = frozenset({"client_id", "alg", "scopes", "certificate_sha256", "jwks", "webhooks"})
 
 
@@ -106,7 +106,7 @@ def parse_client(raw: Mapping[str, object], *, allow_private_webhooks: bool = Fa
     if unknown:
         raise ConfigError(f"unknown setting {unknown[0]}")
     client_id = raw.get("client_id")
-    if not isinstance(client_id, str) or not _ID.match(client_id):
+    if not isinstance(client_id, str) or not _ID.fullmatch(client_id):
         raise ConfigError("client_id must be letters, digits, dot, hyphen or underscore, at most 64")
     try:
         alg = Alg(str(raw.get("alg")))
@@ -147,7 +147,7 @@ def _webhooks(raw: object, client_id: str, *, allow_private: bool) -> tuple[Webh
     for hook in raw:
         if not isinstance(hook, dict) or set(hook) != {"id", "url", "events"}:
             raise ConfigError("a webhook has exactly id, url and events")
-        if not _ID.match(str(hook["id"])) or not isinstance(hook["events"], list) or not hook["events"]:
+        if not _ID.fullmatch(str(hook["id"])) or not isinstance(hook["events"], list) or not hook["events"]:
             raise ConfigError("a webhook needs an id and a list of events")
         try:
             events = frozenset(WebhookEvent(str(e)) for e in hook["events"])

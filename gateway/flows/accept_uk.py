@@ -1,0 +1,412 @@
+"""A UK system's POST becomes a stored message: Verified → Valid → Allowed → stored → receipt.
+
+Each stage is a type that only the stage before can make (style.md 2): ``VerifiedBody`` (core.jws),
+``ValidDocument`` (the UK contract), ``Allowed`` (the treaty rules and the state table, here). Message, case,
+identifiers, outbox and audit rows, evidence and the answer to the Idempotency-Key commit together; the
+receipt leaves after that (style.md 11).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from contracts import model
+from contracts.codes import CaseKind, Direction, MessageType
+from contracts.ports import InvalidDocument, Unmappable, ValidDocument
+from gateway.core import identifiers
+from gateway.core.errors import (
+    IdempotencyKeyReused,
+    IdempotencyKeyRunning,
+    NotFound,
+    OutOfSequence,
+    PasserelleError,
+    RuleViolation,
+    SchemaViolation,
+)
+from gateway.core.jws import VerifiedBody
+from gateway.core.records import (
+    CaseRecord,
+    MessageRecord,
+    MessageStatus,
+    StoredAnswer,
+    StoredAttachment,
+)
+from gateway.core.treaty import states
+from gateway.core.treaty.rules import Finding, Verdict, judge
+from gateway.flows.acknowledge import acknowledgement_body, inbox_message, is_travelling, settle
+from gateway.flows.attachments import check_attachments
+from gateway.flows.case_view import case_view, was_returned
+from gateway.flows.exchange import Exchange
+from gateway.flows.outgoing import Hold, enqueue, posted, untranslatable
+from gateway.flows.ports import KeyReused, MessageFilter, Running, Transaction
+from gateway.flows.uk_receipts import add_evidence, make_answer
+
+WITHDRAWN: Final = "withdrawn"
+"""Code of messages that a withdrawal stopped."""
+_MADE_HERE = object()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submission:
+    """One authenticated POST. ``reference`` is None when the message opens a case."""
+
+    body: VerifiedBody
+    attachments: tuple[StoredAttachment, ...] = field(repr=False)
+    client_id: str
+    expected: MessageType
+    kind: CaseKind | None
+    """Kind that the path stands for; None for an acknowledgement (either)."""
+    reference: str | None
+    acknowledges: str | None
+    """Message id of the inbox message, for an acknowledgement."""
+    idempotency_key: str
+    target: str
+    """Method and path: part of what an Idempotency-Key stands for."""
+    correlation_id: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over target, body and attachments: another body under the same key is a mistake."""
+        hasher = hashlib.sha256(f"{self.target}\n{self.body.sha256}\n".encode())
+        for part in sorted(self.attachments, key=lambda a: a.content_id):
+            hasher.update(f"{part.content_id} {hashlib.sha256(part.content).hexdigest()}\n".encode())
+        return hasher.hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Allowed:
+    """A message that contract, attachments, rules and state table let through; only ``_allow`` makes one."""
+
+    message: model.Message
+    attachments: tuple[StoredAttachment, ...] = field(repr=False)
+    case: CaseRecord
+    opens: bool
+    next_status: str
+    holds: tuple[Finding, ...]
+    warnings: tuple[Finding, ...]
+    made_by: object = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.made_by is not _MADE_HERE:
+            raise TypeError("only _allow makes an Allowed")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """The answer, and what it was about (None when the answer was given before)."""
+
+    answer: StoredAnswer
+    record: MessageRecord | None
+
+
+async def accept(exchange: Exchange, submission: Submission) -> Accepted:
+    """Take one message in.
+
+    (1) the contract judges the bytes that were signed, (2) the Idempotency-Key is taken, (3) the header is
+    made and the attachments matched, (4) rules and state table, (5) can it be said in French? what cannot is
+    held, (6) everything is stored in the same transaction, (7) after commit the outbox is woken.
+
+    Raises the UK errors of ``gateway.core.errors``; then only the audit entry of the refusal is stored.
+    """
+    try:
+        document = _validate(exchange, submission)  # (1)
+        async with exchange.store.begin() as tx:
+            accepted = await _accept_in(tx, exchange, submission, document)
+    except (PasserelleError, InvalidDocument) as exc:
+        if not (isinstance(exc, PasserelleError) and exc.retry_helps):
+            await audit_refusal(exchange, submission, exc)
+        raise
+    if accepted.record is not None:
+        await exchange.store.notify("outbox")  # (7)
+    return accepted
+
+
+async def _accept_in(
+    tx: Transaction, exchange: Exchange, submission: Submission, document: ValidDocument
+) -> Accepted:
+    now = exchange.clock.now()
+    key = submission.idempotency_key
+    try:  # (2)
+        known = await tx.begin_idempotent(submission.client_id, key, submission.digest, now)
+    except KeyReused as exc:
+        raise IdempotencyKeyReused("this Idempotency-Key was used with another body or path") from exc
+    if isinstance(known, StoredAnswer):
+        return Accepted(answer=known, record=None)
+    if isinstance(known, Running):
+        raise IdempotencyKeyRunning("the first request with this Idempotency-Key is still running")
+    acknowledged = None
+    if submission.acknowledges is not None:
+        acknowledged = await inbox_message(tx, submission.acknowledges)
+    case = await _case(tx, submission, acknowledged)
+    allowed = await _allow(tx, exchange, submission, document, case, now)  # (3) (4)
+    if acknowledged is not None and not is_travelling(acknowledged):
+        return await _settle_only(tx, exchange, submission, allowed, acknowledged, now)
+    hold = _hold(exchange, allowed)  # (5)
+    record = await _store(tx, exchange, submission, allowed, hold, now)  # (6)
+    if acknowledged is not None:
+        await settle(tx, acknowledged, allowed.message.body, client_id=submission.client_id, now=now)
+    answer = make_answer(
+        exchange,
+        record,
+        holds=() if hold is None else hold.problems,
+        warnings=[posted(f.problem) for f in allowed.warnings],
+    )
+    await add_evidence(tx, submission.body, record, answer, now)
+    await tx.finish_idempotent(submission.client_id, key, answer)
+    return Accepted(answer=answer, record=record)
+
+
+async def _settle_only(
+    tx: Transaction,
+    exchange: Exchange,
+    submission: Submission,
+    allowed: Allowed,
+    inbound: MessageRecord,
+    now: dt.datetime,
+) -> Accepted:
+    """An acknowledgement of an acknowledgement ends here: the inbox is cleared, France hears nothing."""
+    body = allowed.message.body
+    status = await settle(tx, inbound, body, client_id=submission.client_id, now=now)
+    record = dataclasses.replace(
+        inbound,
+        status=status,
+        client_id=submission.client_id,
+        body_sha256=submission.body.sha256,
+        received_at=now,
+    )
+    answer = make_answer(exchange, record, holds=(), warnings=())
+    await add_evidence(tx, submission.body, record, answer, now)
+    await tx.finish_idempotent(submission.client_id, submission.idempotency_key, answer)
+    return Accepted(answer=answer, record=None)
+
+
+# ---- Valid --------------------------------------------------------------------------------------
+
+
+def _validate(exchange: Exchange, submission: Submission) -> ValidDocument:
+    content = submission.body.content
+    if submission.acknowledges is not None:
+        content = acknowledgement_body(content, submission.acknowledges, exchange.clock.now())
+    return exchange.uk.validate_body(content, submission.expected)
+
+
+# ---- Allowed ------------------------------------------------------------------------------------
+
+
+async def _case(
+    tx: Transaction, submission: Submission, acknowledged: MessageRecord | None
+) -> CaseRecord | None:
+    """The locked case that the path names, or None when the message opens one."""
+    reference = acknowledged.reference if acknowledged is not None else submission.reference
+    if reference is None:
+        return None
+    case = await tx.get_case(reference, lock=True)
+    if case is None or (submission.kind is not None and case.kind is not submission.kind):
+        raise NotFound("no such case")
+    return case
+
+
+def _new_case(
+    exchange: Exchange, message_type: MessageType, *, priority: bool, now: dt.datetime
+) -> CaseRecord:
+    kind = states.KIND[message_type]
+    return CaseRecord(
+        reference=exchange.clock.new_reference(kind, priority=priority),
+        kind=kind,
+        conversation_id=exchange.clock.new_id(),
+        status=str(states.OPENING[message_type]),
+        priority=priority,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _replies_to(parsed: object) -> str | None:
+    if not isinstance(parsed, Mapping):
+        return None
+    found = parsed.get("of_message") or parsed.get("corrects")
+    return found if isinstance(found, str) else None
+
+
+async def _allow(
+    tx: Transaction,
+    exchange: Exchange,
+    submission: Submission,
+    document: ValidDocument,
+    case: CaseRecord | None,
+    now: dt.datetime,
+) -> Allowed:
+    """Header, attachments, rules, state table. Raises AttachmentMismatch, RuleViolation, OutOfSequence."""
+    opens = case is None
+    if case is None:
+        priority = isinstance(document.parsed, Mapping) and document.parsed.get("priority") is True
+        case = _new_case(exchange, submission.expected, priority=priority, now=now)
+    message = _canonical(exchange, document, case, now)
+    attachments = check_attachments(message, submission.attachments, limit=exchange.limits.attachments_bytes)
+    view = await case_view(tx, None if opens else case)
+    verdict = judge(
+        message,
+        case=view,
+        agreement=exchange.agreement,
+        now=now,
+        direction=Direction.UK_TO_FR,
+        returned=await was_returned(tx, message),
+    )
+    _refuse(verdict)
+    opening = view.opening_id if view is not None else None
+    status = states.next_status(case.kind, None if opens else case.status, message, opening_id=opening)
+    return Allowed(
+        message=message,
+        attachments=attachments,
+        case=case,
+        opens=opens,
+        next_status=status,
+        holds=verdict.hold,
+        warnings=verdict.warn,
+        made_by=_MADE_HERE,
+    )
+
+
+def _canonical(
+    exchange: Exchange, document: ValidDocument, case: CaseRecord, now: dt.datetime
+) -> model.Message:
+    try:
+        return exchange.uk.body_to_canonical(
+            document,
+            message_id=exchange.clock.new_id(),
+            reference=case.reference,
+            conversation_id=case.conversation_id,
+            issued_at=now,
+            in_reply_to=_replies_to(document.parsed),
+        )
+    except Unmappable as exc:
+        raise SchemaViolation("a value has no agreed meaning", problems=exc.problems) from exc
+
+
+def _refuse(verdict: Verdict) -> None:
+    if not verdict.refuse:
+        return
+    problems = tuple(posted(f.problem) for f in verdict.refuse)
+    if any(f.rule == "general.out_of_sequence" for f in verdict.refuse):
+        exc: PasserelleError = OutOfSequence("the state of the case does not allow it", problems=problems)
+    else:
+        exc = RuleViolation("rules of the agreement refuse the message", problems=problems)
+    raise exc
+
+
+def _hold(exchange: Exchange, allowed: Allowed) -> Hold | None:
+    if allowed.holds:
+        problems = tuple(posted(f.problem) for f in allowed.holds)
+        return Hold(code=problems[0].code, path=problems[0].path, problems=problems)
+    return untranslatable(exchange, allowed.message)
+
+
+# ---- stored -------------------------------------------------------------------------------------
+
+
+async def _store(
+    tx: Transaction,
+    exchange: Exchange,
+    submission: Submission,
+    allowed: Allowed,
+    hold: Hold | None,
+    now: dt.datetime,
+) -> MessageRecord:
+    message, case = allowed.message, allowed.case
+    if allowed.opens:
+        await tx.add_case(case)
+    elif hold is None and allowed.next_status != case.status:
+        await tx.set_case_status(case.reference, allowed.next_status, now)
+    record = await tx.add_message(
+        MessageRecord(
+            sequence=0,
+            message_id=message.message_id,
+            reference=case.reference,
+            conversation_id=case.conversation_id,
+            type=message.type,
+            direction=Direction.UK_TO_FR,
+            status=MessageStatus.ACCEPTED if hold is None else MessageStatus.HELD,
+            code=None if hold is None else hold.code,
+            in_reply_to=message.in_reply_to,
+            client_id=submission.client_id,
+            as4_message_id=None,
+            body_sha256=submission.body.sha256,
+            attempts=0,
+            receipt_verified=False,
+            received_at=now,
+            delivered_at=None,
+            updated_at=now,
+        ),
+        message,
+        allowed.attachments,
+    )
+    pairs = identifiers.identifiers(message)
+    if pairs:
+        await tx.index_identifiers(case.reference, pairs)
+    await tx.append_audit(
+        at=now,
+        actor=f"client:{submission.client_id}",
+        action="message.accepted" if hold is None else "message.held",
+        subject=message.message_id,
+        data={
+            "type": message.type.value,
+            "reference": case.reference,
+            "body_sha256": record.body_sha256,
+            "kid": submission.body.kid,
+            "code": record.code,
+            "path": None if hold is None else hold.path,
+            "correlation_id": submission.correlation_id,
+        },
+    )
+    if isinstance(message.body, model.Withdrawal):
+        await _stop_case(tx, case.reference, message.message_id, now)
+    if hold is None:
+        await enqueue(tx, exchange, message, now)
+    return record
+
+
+async def _stop_case(tx: Transaction, reference: str, withdrawal_id: str, now: dt.datetime) -> None:
+    """Cancel what waits for the case: queued rows, and messages held for an operator."""
+    stopped = list(await tx.cancel_queued(reference, at=now, code=WITHDRAWN))
+    held = await tx.list_messages(MessageFilter(reference=reference, status=MessageStatus.HELD), limit=200)
+    for record in held.items:
+        if record.message_id != withdrawal_id and record.direction is Direction.UK_TO_FR:
+            await tx.update_message(record.message_id, at=now, status=MessageStatus.CANCELLED, code=WITHDRAWN)
+            stopped.append(record.message_id)
+    for message_id in stopped:
+        await tx.append_audit(
+            at=now,
+            actor="gateway",
+            action="message.cancelled",
+            subject=message_id,
+            data={"code": WITHDRAWN, "reference": reference, "by": withdrawal_id},
+        )
+
+
+# ---- refusals -----------------------------------------------------------------------------------
+
+
+async def audit_refusal(
+    exchange: Exchange, submission: Submission, exc: PasserelleError | InvalidDocument
+) -> None:
+    """Record that something was refused: codes and rule ids only, never a value."""
+    code = exc.code if isinstance(exc, PasserelleError) else SchemaViolation.code
+    codes = sorted({p.code for p in exc.problems})
+    async with exchange.store.begin() as tx:
+        await tx.append_audit(
+            at=exchange.clock.now(),
+            actor=f"client:{submission.client_id}",
+            action="message.refused",
+            subject=submission.reference or submission.acknowledges or submission.expected.value,
+            data={
+                "code": code,
+                "codes": " ".join(codes[:20]),
+                "type": submission.expected.value,
+                "correlation_id": submission.correlation_id,
+            },
+        )

@@ -1,0 +1,163 @@
+"""The POST routes: each names the message type that it takes, the kind of case and the scope."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from contracts.codes import CaseKind, MessageType
+from contracts.model import REFERENCE_PATTERN, UUID_PATTERN
+from contracts.ports import ContractError
+from gateway.core.errors import (
+    IdempotencyKeyMissing,
+    IdempotencyKeyRunning,
+    InvalidParameter,
+    NotFound,
+    PasserelleError,
+)
+from gateway.core.jws import verify_detached
+from gateway.flows.accept_uk import Submission, accept
+from gateway.web.health import METRICS
+from gateway.web.rest.auth import authenticate
+from gateway.web.rest.bodies import read_posted
+from gateway.web.rest.clients import Client
+from gateway.web.rest.http import CORRELATION, SIGNATURE_HEADER, accepts
+from gateway.web.rest.problems import problem_of
+from gateway.web.services import SERVICES
+
+_REFERENCE: Final = re.compile(REFERENCE_PATTERN.strip("^$"))
+_UUID: Final = re.compile(UUID_PATTERN.strip("^$"))
+_MAX_KEY = 255
+RUNNING: web.AppKey[set[tuple[str, str]]] = web.AppKey("running", set)
+"""(client, Idempotency-Key) of requests that this node is working on; the database decides between nodes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PostRoute:
+    path: str
+    type: MessageType
+    kind: CaseKind | None
+    scope: str
+
+
+_R, _N = CaseKind.READMISSION, CaseKind.NOMINATION
+_RW, _NW = "readmission.write", "nomination.write"
+_RP, _NP = "/v1/readmission-requests", "/v1/nominations"
+
+ROUTES: Final = tuple(
+    PostRoute(path=path, type=kind, kind=case, scope=scope)
+    for path, kind, case, scope in (
+        (_RP, MessageType.READMISSION_REQUEST, _R, _RW),
+        (f"{_RP}/{{reference}}/transfer-notices", MessageType.TRANSFER_NOTICE, _R, _RW),
+        (f"{_RP}/{{reference}}/transfer-outcomes", MessageType.TRANSFER_OUTCOME, _R, _RW),
+        (f"{_RP}/{{reference}}/withdrawals", MessageType.WITHDRAWAL, _R, _RW),
+        (f"{_RP}/{{reference}}/corrections", MessageType.CORRECTION, _R, _RW),
+        (f"{_RP}/{{reference}}/documents", MessageType.SUPPLEMENTARY_DOCUMENT, _R, _RW),
+        (f"{_RP}/{{reference}}/status-updates", MessageType.STATUS_UPDATE, _R, _RW),
+        (_NP, MessageType.NOMINATION, _N, _NW),
+        (f"{_NP}/{{reference}}/outcomes", MessageType.NOMINATION_OUTCOME, _N, _NW),
+        (f"{_NP}/{{reference}}/admissions", MessageType.ADMISSION_OUTCOME, _N, _NW),
+        (f"{_NP}/{{reference}}/withdrawals", MessageType.WITHDRAWAL, _N, _NW),
+        (f"{_NP}/{{reference}}/status-updates", MessageType.STATUS_UPDATE, _N, _NW),
+        (
+            "/v1/inbox/{id}/acknowledgements",
+            MessageType.ACKNOWLEDGEMENT,
+            None,
+            "inbox.acknowledge",
+        ),
+    )
+)
+
+
+def reference_of(request: web.Request) -> str:
+    """The case reference of the path. Raises NotFound for anything that cannot be one."""
+    reference = request.match_info["reference"]
+    if not _REFERENCE.fullmatch(reference):
+        raise NotFound("no such case")
+    return reference
+
+
+def message_id_of(request: web.Request) -> str:
+    """The message id of the path. Raises NotFound for anything that cannot be one."""
+    message_id = request.match_info["id"]
+    if not _UUID.fullmatch(message_id):
+        raise NotFound("no such message")
+    return message_id
+
+
+def idempotency_key(request: web.Request) -> str:
+    """Quoted (IETF draft) or raw; 1 to 255 printable ASCII characters."""
+    raw = request.headers.get("Idempotency-Key")
+    if raw is None:
+        raise IdempotencyKeyMissing("Idempotency-Key is missing: send a fresh UUID with every new message")
+    key = raw.strip()
+    if len(key) >= 2 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if not 1 <= len(key) <= _MAX_KEY or not key.isascii() or not key.isprintable() or '"' in key:
+        raise InvalidParameter("Idempotency-Key must be 1 to 255 printable ASCII characters")
+    return key
+
+
+def handler_of(route: PostRoute) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A handler: (1) caller, (2) key, one request at a time for each, then ``_take``."""
+
+    async def post(request: web.Request) -> web.Response:
+        accepts(request, "application/json")
+        client = authenticate(request, route.scope)  # (1)
+        key = idempotency_key(request)  # (2)
+        running = request.app[RUNNING]
+        if (client.client_id, key) in running:
+            raise IdempotencyKeyRunning("the first request with this Idempotency-Key is still running")
+        running.add((client.client_id, key))
+        try:
+            return await _take(request, route, client, key)
+        finally:
+            running.discard((client.client_id, key))
+
+    return post
+
+
+async def _take(request: web.Request, route: PostRoute, client: Client, key: str) -> web.Response:
+    """(1) path, (2) signature while reading, (3) the flow, (4) the stored answer."""
+    exchange, metrics = request.app[SERVICES].exchange, request.app[METRICS]
+    reference = reference_of(request) if "reference" in request.match_info else None  # (1)
+    acknowledges = message_id_of(request) if "id" in request.match_info else None
+    signature = request.headers.getall(SIGNATURE_HEADER, [])
+    if len(signature) > 1:
+        raise InvalidParameter("x-jws-signature is repeated")
+    posted = await read_posted(  # (2)
+        request,
+        limits=exchange.limits,
+        verify=lambda body: verify_detached(body, next(iter(signature), None), keys=client.keys),
+    )
+    submission = Submission(
+        body=posted.body,
+        attachments=posted.attachments,
+        client_id=client.client_id,
+        expected=route.type,
+        kind=route.kind,
+        reference=reference,
+        acknowledges=acknowledges,
+        idempotency_key=key,
+        target=f"POST {request.path}",
+        correlation_id=request[CORRELATION],
+    )
+    try:
+        accepted = await accept(exchange, submission)  # (3)
+    except (PasserelleError, ContractError) as exc:
+        metrics.refused.labels(problem_of(exc).code).inc()
+        raise
+    if accepted.record is not None:
+        metrics.accepted.labels(accepted.record.type.value, accepted.record.status.value).inc()
+    answer = accepted.answer  # (4)
+    return web.Response(status=answer.status, headers=dict(answer.headers), body=answer.body)
+
+
+def add_posts(app: web.Application) -> None:
+    app[RUNNING] = set()
+    for route in ROUTES:
+        app.router.add_post(route.path, handler_of(route))
