@@ -150,7 +150,7 @@ def load_public_jwk(jwk: Mapping[str, object], alg: Alg) -> VerificationKey:
         raise ConfigError("a registered JWK must be public: it holds a private or symmetric key")
     if jwk.get("alg", alg.value) != alg.value:
         raise ConfigError(f"a registered JWK names another algorithm than {alg.value}")
-    loader = {"EC": ECAlgorithm, "RSA": RSAAlgorithm, "OKP": OKPAlgorithm}.get(str(jwk.get("kty")))
+    loader: Any = {"EC": ECAlgorithm, "RSA": RSAAlgorithm, "OKP": OKPAlgorithm}.get(str(jwk.get("kty")))
     if loader is None:
         raise ConfigError("a registered JWK needs kty EC, RSA or OKP")
     try:

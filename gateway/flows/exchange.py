@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,8 +17,21 @@ from gateway.flows.webhooks import WebhookTarget
 class UkContract(Adapter, Protocol):
     """The UK adapter: a UK system posts only bodies, the gateway makes the header (architecture.md)."""
 
-    def validate_body(self, content: bytes, expected_type: MessageType | str) -> ValidDocument:
+    def validate_body(self, content: bytes, expected_type: MessageType) -> ValidDocument:
         """Judge one body against the JSON Schema of the expected type. Raises InvalidDocument."""
+        ...
+
+    def body_to_canonical(
+        self,
+        document: ValidDocument,
+        *,
+        message_id: str,
+        reference: str,
+        conversation_id: str,
+        issued_at: dt.datetime,
+        in_reply_to: str | None,
+    ) -> Message:
+        """The canonical message of a body from ``validate_body``. Raises Unmappable."""
         ...
 
 

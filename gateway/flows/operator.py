@@ -113,7 +113,7 @@ async def _act(
                 done=not dry_run,
             )
             if dry_run:
-                raise _DryRun  # (4)
+                raise _DryRun  # noqa: TRY301 — (4) leaving by an exception is what rolls back
     except _DryRun:
         pass
     if preview is None:

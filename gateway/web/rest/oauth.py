@@ -43,13 +43,13 @@ async def token(request: web.Request) -> web.Response:
         now=now,
         certificate_thumbprint=client.certificate_sha256,
     )
-    document = {
+    answer = {
         "access_token": access,
         "token_type": "Bearer",
         "expires_in": int(policy.token_lifetime.total_seconds()),
         "scope": " ".join(granted),
     }
-    return json_response(document, headers=_NO_STORE)
+    return json_response(answer, headers=_NO_STORE)
 
 
 async def _form(request: web.Request) -> dict[str, list[str]]:
