@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from contracts.codes import MessageType
+from contracts.model import Message
 from contracts.ports import Adapter, ValidDocument
 from gateway.core.jws import JwsSigner
 from gateway.core.treaty.agreement import Agreement
