@@ -2,8 +2,8 @@
 
 It holds no state of its own: what it claims is leased, so that a row comes back when this process dies, and
 any number of workers may share a database. One round: (1) leave out endpoints whose circuit is open,
-(2) claim up to the free places, (3) deliver each in a task, (4) sleep until a row falls due or the store wakes
-us. An unknown exception is a bug: it is logged and the row goes back for a later try, never lost.
+(2) claim up to the free places, (3) deliver each in a task, (4) sleep until a row falls due or we are woken.
+An unknown exception is a bug: it is logged and the row goes back for a later try, never lost.
 """
 
 from __future__ import annotations
@@ -119,9 +119,9 @@ class Worker:
         try:
             outcome = await self.handlers[entry.channel](entry)
         except PasserelleError as exc:
-            log.error("delivery.interrupted", code=exc.code)
+            log.warning("delivery.interrupted", code=exc.code)
             await self._give_back(entry, self.plan.poll_s)
-        except Exception:  # noqa: BLE001 — an unknown exception is a bug: said so, and the row is kept
+        except Exception:  # an unknown exception is a bug: said so, and the row is kept
             log.exception("delivery.bug")
             await self._give_back(entry, self.plan.after_bug_s)
         else:

@@ -19,13 +19,15 @@ CREATE TABLE IF NOT EXISTS received (
   receipt BLOB NOT NULL, receipt_type TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS cases (
   reference TEXT PRIMARY KEY, conversation_id TEXT NOT NULL, scenario TEXT NOT NULL,
-  asked INTEGER NOT NULL DEFAULT 0, persons INTEGER NOT NULL DEFAULT 1, withdrawn INTEGER NOT NULL DEFAULT 0, place TEXT, flight TEXT);
+  asked INTEGER NOT NULL DEFAULT 0, persons INTEGER NOT NULL DEFAULT 1,
+  withdrawn INTEGER NOT NULL DEFAULT 0, place TEXT, flight TEXT);
 CREATE TABLE IF NOT EXISTS tries (reference TEXT PRIMARY KEY, count INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS sent (
   sequence INTEGER PRIMARY KEY AUTOINCREMENT, message_id TEXT NOT NULL UNIQUE, type TEXT NOT NULL,
   reference TEXT NOT NULL, conversation_id TEXT NOT NULL, ref_to TEXT, content BLOB NOT NULL,
   hostile TEXT, due_at REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
-  status TEXT NOT NULL DEFAULT 'queued', code TEXT, receipt_verified INTEGER NOT NULL DEFAULT 0, wire BLOB, wire_type TEXT, envelope BLOB);
+  status TEXT NOT NULL DEFAULT 'queued', code TEXT,
+  receipt_verified INTEGER NOT NULL DEFAULT 0, wire BLOB, wire_type TEXT, envelope BLOB);
 CREATE INDEX IF NOT EXISTS sent_queue ON sent (status, due_at);
 """
 

@@ -1,0 +1,97 @@
+"""The partner's public side of an instance: ``trust/<partner>/anchors``, ``party``, ``crl``.
+
+Which certificate signs and which encrypts is read from its key usage, so files may have any name. Several
+signing certificates may stand side by side while the partner rotates; of several encryption certificates the
+newest valid one is used.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from gateway.core.as4.trust import TrustStore
+from gateway.core.errors import ConfigError
+from gateway.keys import files
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partner:
+    """Whom we believe, and whom we encrypt to."""
+
+    trust: TrustStore = field(repr=False)
+    recipient: x509.Certificate = field(repr=False)
+    signing: tuple[x509.Certificate, ...] = field(repr=False)
+
+
+def _usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _signs(certificate: x509.Certificate) -> bool:
+    usage = _usage(certificate)
+    return usage is None or usage.digital_signature or usage.content_commitment
+
+
+def _encrypts(certificate: x509.Certificate) -> bool:
+    usage = _usage(certificate)
+    return isinstance(certificate.public_key(), rsa.RSAPublicKey) and (
+        usage is None or usage.key_encipherment or usage.data_encipherment
+    )
+
+
+def _certificates(folder: Path) -> tuple[x509.Certificate, ...]:
+    found = {
+        certificate: None for path in sorted(folder.glob("*.pem")) for certificate in files.read_chain(path)
+    }
+    if not found:
+        raise ConfigError(f"{folder}: no certificate (*.pem) is here. Put the partner's certificates there.")
+    return tuple(found)
+
+
+def _revoked(folder: Path, anchors: Sequence[x509.Certificate]) -> frozenset[tuple[x509.Name, int]]:
+    """Serial numbers of the lists (*.pem) that an anchor signed. Raises ConfigError for any other list."""
+    revoked: set[tuple[x509.Name, int]] = set()
+    for path in sorted(folder.glob("*.pem")):
+        try:
+            crl = x509.load_pem_x509_crl(path.read_bytes())
+        except ValueError as error:
+            raise ConfigError(f"{path}: this is not a PEM revocation list. Replace it.") from error
+        issuers = [a for a in anchors if a.subject == crl.issuer]
+        if not any(crl.is_signature_valid(a.public_key()) for a in issuers):  # type: ignore[arg-type]
+            raise ConfigError(f"{path}: no anchor signed this revocation list. Replace it.")
+        revoked.update((crl.issuer, entry.serial_number) for entry in crl)
+    return frozenset(revoked)
+
+
+def load_partner(folder: Path, party: str, *, now: dt.datetime) -> Partner:
+    """The partner ``party`` from ``folder`` (for example ``trust/fr``). Raises ConfigError."""
+    anchors = _certificates(folder / "anchors")
+    certificates = _certificates(folder / "party")
+    signing = tuple(c for c in certificates if _signs(c))
+    usable = [
+        c for c in certificates if _encrypts(c) and c.not_valid_before_utc <= now <= c.not_valid_after_utc
+    ]
+    if not signing:
+        raise ConfigError(f"{folder / 'party'}: none of the certificates may sign. Add the signing one.")
+    if not usable:
+        raise ConfigError(
+            f"{folder / 'party'}: no valid certificate to encrypt to. Add the partner's new one."
+        )
+    return Partner(
+        trust=TrustStore(
+            anchors=anchors,
+            party_certificates={party: signing},
+            revoked=_revoked(folder / "crl", anchors),
+        ),
+        recipient=max(usable, key=lambda c: c.not_valid_before_utc),
+        signing=signing,
+    )
