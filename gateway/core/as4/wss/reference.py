@@ -59,7 +59,7 @@ def read_prefixes(method: etree._Element) -> tuple[str, ...]:
     prefixes = tuple(inside[0].get("PrefixList", "").split())
     if len(prefixes) > MAX_PREFIXES:
         raise Malformed("the PrefixList is too long")
-    return tuple("" if prefix == "#default" else prefix for prefix in prefixes)
+    return prefixes
 
 
 def read_reference(element: etree._Element) -> SignedReference:
