@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 
 from contracts import codes, model
@@ -41,6 +42,12 @@ def _stated_arrival(facts: Facts) -> model.Arrival | None:
     """The arrival that the judged message itself states."""
     body = facts.message.body
     return body.arrival if isinstance(body, model.ReadmissionRequest | model.Correction) else None
+
+
+def _requested_at(facts: Facts) -> dt.datetime:
+    """When the request was issued; a correction does not make it later."""
+    opening = facts.case.opening if facts.case is not None else None
+    return (opening or facts.message).issued_at
 
 
 @RULES.rule(
@@ -146,13 +153,11 @@ def _appeal(facts: Facts) -> Iterator[str]:
     types=(*_REQUEST, MessageType.CORRECTION),
 )
 def _in_time(facts: Facts) -> Iterator[str]:
-    arrival, requested = _stated_arrival(facts), facts.message
-    if facts.message.type is MessageType.CORRECTION and facts.case is not None and facts.case.opening:
-        requested = facts.case.opening
+    arrival = _stated_arrival(facts)
     if arrival is None:
         return
     # the day of arrival is day 0 and the last day is day 14, whatever the hour
-    days = (local_day(requested.issued_at, facts) - local_day(arrival.at, facts)).days
+    days = (local_day(_requested_at(facts), facts) - local_day(arrival.at, facts)).days
     if days > facts.agreement.clocks.request_days:
         yield "/body/arrival/at"
 
@@ -160,13 +165,13 @@ def _in_time(facts: Facts) -> Iterator[str]:
 @RULES.rule(
     "art8.arrival_before_request",
     "Art 8",
-    en="The arrival lies after the message that states it.",
-    fr="L'arrivée est postérieure au message qui l'indique.",
+    en="The arrival lies after the request.",
+    fr="L'arrivée est postérieure à la demande.",
     types=(*_REQUEST, MessageType.CORRECTION),
 )
 def _arrival_first(facts: Facts) -> Iterator[str]:
     arrival = _stated_arrival(facts)
-    if arrival is not None and arrival.at > facts.message.issued_at:
+    if arrival is not None and arrival.at > _requested_at(facts):
         yield "/body/arrival/at"
 
 
