@@ -79,6 +79,10 @@ _TEXTS = {
         "le nom translittéré et le nom d'origine doivent être tous deux présents ou tous deux sans objet",
     ),
     "semantic.name_missing": ("a person needs a name", "une personne doit avoir un nom"),
+    "semantic.correction_empty": (
+        "a correction must replace the persons or the arrival",
+        "une rectification doit remplacer les personnes ou l'arrivée",
+    ),
     "semantic.sex_origin": (
         "the origin must accompany exactly the value NP",
         "l'origine accompagne exactement la valeur NP",
@@ -95,7 +99,7 @@ _FACETS = {
     "XsdMaxInclusiveFacet": "xsd.range",
     "XsdAttributeGroup": "xsd.attribute",
     "XsdAttribute": "xsd.attribute",
-    "XsdUnique": "xsd.duplicate",
+    "function": "xsd.range",
     "XsdAtomicBuiltin": "xsd.datatype",
     "XsdUnion": "xsd.datatype",
     "XsdGroup": "xsd.unexpected_element",
@@ -196,6 +200,8 @@ class Judge:
 def _code(error: XMLSchemaValidationError) -> str:
     if isinstance(error, XMLSchemaChildrenValidationError):
         return "xsd.missing_element" if error.invalid_child is None else "xsd.unexpected_element"
+    if (error.reason or "").startswith("duplicated value"):
+        return "xsd.duplicate"
     name = type(error.validator).__name__
     if name.endswith("XsdElement") and etree.iselement(error.elem) and NIL in error.elem.attrib:
         return "xsd.nil"
@@ -248,3 +254,5 @@ def _semantic(root: etree._Element) -> Iterator[Problem]:
             yield problem("semantic.name_forms", locate(element))
         elif family and given:
             yield problem("semantic.name_missing", locate(element))
+    if root.tag == f"{{{NAMESPACE}}}Rectification" and is_nil(root[-1]) and is_nil(root[-2]):
+        yield problem("semantic.correction_empty", locate(root))
