@@ -73,12 +73,23 @@ class UkApi(_Section):
     host: str = Field(default="127.0.0.1", description="an address of this machine, for example 0.0.0.0")
     port: Port = Field(default=8440, description="a TCP port, 0 to let the system choose")
     tls: bool = Field(default=True, description="true or false")
+    client_certificates: ClientCertificates = Field(
+        default=ClientCertificates.NONE, description='"none", "optional" or "required"'
+    )
+    client_anchors: Path = Field(
+        default=Path("trust/uk"), description="a folder with the CA certificates (*.pem) of clients"
+    )
+    rate_per_second: float = Field(default=50, gt=0, le=100_000, description="requests a client may send")
+    rate_burst: int = Field(default=200, ge=1, le=1_000_000, description="requests at once, above the rate")
+    longest_wait_s: Seconds = Field(default=60, description="upper bound of GET /v1/inbox?wait=")
     public_url: str | None = Field(default=None, description="the address under which clients reach the API")
     unsafe_plain_http: bool = Field(default=False, description="true only behind a proxy that ends TLS")
 
     @model_validator(mode="after")
     def _plain_only_on_loopback(self) -> Self:
         _check_plain(host=self.host, tls=self.tls, allowed=self.unsafe_plain_http)
+        if not self.tls and self.client_certificates is not ClientCertificates.NONE:
+            raise ValueError("client certificates need tls = true")
         if self.public_url is not None:
             _check_url(self.public_url, allowed=self.unsafe_plain_http)
         return self
@@ -178,7 +189,7 @@ class Breaker(_Section):
 
 
 class Limits(_Section):
-    as4_message_bytes: Bytes = Field(default=30_000_000, description="largest AS4 message taken in")
+    as4_message_bytes: Bytes = Field(default=5_000_000, description="largest AS4 message taken in")
     as4_answer_bytes: Bytes = Field(default=1_000_000, description="largest answer read from France")
     uk_body_bytes: Bytes = Field(default=262_144, description="largest JSON body taken in")
     attachments_bytes: Bytes = Field(default=20_000_000, description="all attachments of a message together")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import email.utils
+import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
 
 from gateway.core.errors import ConnectionFailed, PeerTimedOut, PeerUnavailable
 from gateway.flows.ports import Clock, HttpAnswer
@@ -35,6 +38,26 @@ def parse_retry_after(value: str | None, now: dt.datetime) -> float | None:
     return max(0.0, (when - now).total_seconds())
 
 
+class GuardedResolver(AbstractResolver):
+    """Resolves names, and leaves out every address that is not allowed (rebinding to private networks)."""
+
+    def __init__(self, allowed: Callable[[str], bool]) -> None:
+        self._allowed = allowed
+        self._inner = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Raises OSError when no address is left."""
+        found = [r for r in await self._inner.resolve(host, port, family) if self._allowed(r["host"])]
+        if not found:
+            raise OSError("the name has no address that may be called")
+        return found
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
 class HttpTransport:
     """Implements ``gateway.flows.ports.Transport``; connections are kept and used again.
 
@@ -50,17 +73,23 @@ class HttpTransport:
         total_timeout_s: float = 60,
         max_answer_bytes: int = 1_000_000,
         connections: int = 8,
+        allowed_address: Callable[[str], bool] | None = None,
     ) -> None:
+        """``allowed_address`` judges every address a name resolves to (webhooks: public ones only)."""
         self._clock = clock
         self._tls = tls
         self._timeout = aiohttp.ClientTimeout(total=total_timeout_s, sock_connect=connect_timeout_s)
         self._max_answer_bytes = max_answer_bytes
         self._connections = connections
+        self._allowed_address = allowed_address
         self._session: aiohttp.ClientSession | None = None
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
-            connector = aiohttp.TCPConnector(ssl=self._tls, limit=self._connections, keepalive_timeout=30)
+            resolver = GuardedResolver(self._allowed_address) if self._allowed_address else None
+            connector = aiohttp.TCPConnector(
+                ssl=self._tls, limit=self._connections, keepalive_timeout=30, resolver=resolver
+            )
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 timeout=self._timeout,
