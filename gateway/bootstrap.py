@@ -1,4 +1,4 @@
-"""Wires an instance: settings, keys, store, use cases, listeners, worker. The one place that knows them all."""
+"""Wires an instance: settings, keys, store, use cases, listeners, worker. Only this place knows them all."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ from gateway.core.jws import Alg, signer_of
 from gateway.core.records import Channel, OutboxEntry
 from gateway.core.retry import RetrySchedule
 from gateway.core.treaty.agreement import Agreement, uk_fr
+from gateway.flows import webhooks as webhook_flow
 from gateway.flows.accept_fr import FrenchInbox
 from gateway.flows.access_point import AccessPoint, make_access_point
 from gateway.flows.deliver import deliver
 from gateway.flows.delivery_record import Delivery
 from gateway.flows.exchange import Exchange, Limits
 from gateway.flows.ports import Store
-from gateway.flows.webhooks import WebhookSender, deliver_webhook, resolved_address_allowed
+from gateway.flows.webhooks import WebhookSender, resolved_address_allowed
 from gateway.keys import KeyRing, load_keyring
 from gateway.keys.partner import Partner, load_partner
 from gateway.logs import get_logger
@@ -294,7 +295,7 @@ def make_worker(
         return await deliver(entry, delivery)
 
     async def to_webhook(entry: OutboxEntry) -> str:
-        return (await deliver_webhook(entry, sender)).decision
+        return (await webhook_flow.deliver_webhook(entry, sender)).decision
 
     return Worker(
         store=exchange.store,
@@ -322,9 +323,11 @@ def _bind(host: str, port: int, setting: str) -> socket.socket:
         raise ConfigError(f"{setting}: the address cannot be used; choose another host or port") from exc
 
 
-def _url(host: str, sock: socket.socket, *, tls: bool) -> str:
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 — shown, not bound
-    return f"{'https' if tls else 'http'}://{shown}:{sock.getsockname()[1]}"
+def _url(host: str, port: int, *, tls: bool) -> str:
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 — every address: shown as loopback
+        host = "127.0.0.1"
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if tls else 'http'}://{shown}:{port}"
 
 
 async def _listen(
@@ -348,9 +351,7 @@ async def _housekeeping(store: Store, clock: SystemClock) -> None:
 
 
 @asynccontextmanager
-async def _working(
-    stack: AsyncExitStack, worker: Worker, store: Store, clock: SystemClock
-) -> AsyncIterator[None]:
+async def _working(worker: Worker, store: Store, clock: SystemClock) -> AsyncIterator[None]:
     running = asyncio.create_task(worker.run())
     cleaning = asyncio.create_task(_housekeeping(store, clock))
     try:
@@ -370,28 +371,31 @@ async def serving(
     uk, as4 = instance.settings.uk_api, instance.settings.as4
     access_point = instance.make_access_point()
     clients = instance.load_clients()
-    uk_tls, as4_tls = instance.uk_tls(), instance.as4_tls()
     async with AsyncExitStack() as stack:
-        uk_socket = stack.enter_context(_bind(uk.host, uk.port if with_listeners else 0, "uk_api.port"))
-        as4_socket = stack.enter_context(_bind(as4.host, as4.port if with_listeners else 0, "as4.port"))
+        uk_port, as4_port = uk.port, as4.port
+        if with_listeners:
+            uk_socket = stack.enter_context(_bind(uk.host, uk.port, "uk_api.port"))
+            as4_socket = stack.enter_context(_bind(as4.host, as4.port, "as4.port"))
+            uk_port, as4_port = uk_socket.getsockname()[1], as4_socket.getsockname()[1]
         store = await instance.open_store(create=True)
         stack.push_async_callback(store.close)
-        uk_url = _url(uk.host, uk_socket, tls=uk.tls)
-        issuer = (uk.public_url or uk_url).rstrip("/")
-        exchange = make_exchange(instance, store, clients, issuer=issuer)
+        uk_url = _url(uk.host, uk_port, tls=uk.tls)
+        exchange = make_exchange(instance, store, clients, issuer=(uk.public_url or uk_url).rstrip("/"))
         if with_worker:
             french = await stack.enter_async_context(french_transport(instance))
             hooks = await stack.enter_async_context(webhook_transport(instance))
             worker = make_worker(instance, exchange, access_point, french=french, webhooks=hooks)
-            await stack.enter_async_context(_working(stack, worker, store, instance.clock))
+            await stack.enter_async_context(_working(worker, store, instance.clock))
         if with_listeners:
-            await _listen(stack, make_uk_app(instance, exchange, clients), uk_socket, uk_tls)
-            await _listen(stack, make_french_app(instance, exchange, access_point), as4_socket, as4_tls)
+            uk_app = make_uk_app(instance, exchange, clients)
+            await _listen(stack, uk_app, uk_socket, instance.uk_tls())
+            french_app = make_french_app(instance, exchange, access_point)
+            await _listen(stack, french_app, as4_socket, instance.as4_tls())
         yield Running(
             store=store,
             exchange=exchange,
             uk_url=uk_url,
-            as4_url=_url(as4.host, as4_socket, tls=as4.tls) + "/as4",
+            as4_url=_url(as4.host, as4_port, tls=as4.tls) + "/as4",
         )
 
 
