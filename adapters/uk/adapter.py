@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 
 from adapters.uk import read, write
 from contracts.codes import MessageType
@@ -83,15 +84,15 @@ class UkAdapter:
 
     def from_canonical(self, message: Message) -> ValidDocument:
         """The whole message in normal form. Raises Unmappable, with pointers, where the contract refuses."""
-        document = write.to_document(message)
         try:
-            content = write.to_bytes(document)
-            problems = self._judge(document)
+            content = write.to_bytes(write.to_document(message))
         except UnicodeEncodeError:
             raise Unmappable((_NO_UNICODE,)) from None
+        parsed = msgspec.json.decode(content)
+        problems = self._judge(parsed)
         if problems:
             raise Unmappable(problems)
-        return ValidDocument(message_type=message.type.value, content=content, parsed=document)
+        return ValidDocument(message_type=message.type.value, content=content, parsed=parsed)
 
     def _judge(self, parsed: Any) -> tuple[Problem, ...]:
         if not self._header.is_valid(parsed):
@@ -104,7 +105,7 @@ class UkAdapter:
         name = body.get("type")
         if not isinstance(name, str) or name not in self._bodies:
             return header  # the header's schema has judged body.type
-        return header + self._judge_body(body, name, "/body")
+        return (header + self._judge_body(body, name, "/body"))[: read.MAX_PROBLEMS]
 
     def _judge_body(
         self, body: Any, message_type: MessageType | str, prefix: str = ""
@@ -112,7 +113,7 @@ class UkAdapter:
         validator = self._bodies[message_type]
         if validator.is_valid(body):
             return ()
-        return read.problems_of(validator.iter_errors(body), self._vocabulary, prefix)
+        return read.problems_of(validator.iter_errors(read.prune(body)), self._vocabulary, prefix)
 
 
 def _validator(schema: Json, registry: jsonschema_rs.Registry) -> jsonschema_rs.Draft202012Validator:
