@@ -36,7 +36,8 @@ class Refused(PasserelleError):
     """The gateway answered with a problem; ``problem`` is its document."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
-        super().__init__(f"{status} {problem.get('code') or problem.get('error')}")
+        places = " ".join(f"{e['code']}@{e['pointer']}" for e in problem.get("errors", ()))
+        super().__init__(f"{status} {problem.get('code') or problem.get('error')} {places}".rstrip())
         self.status = status
         self.problem = problem
 
@@ -243,7 +244,7 @@ class UkClient:
 
 def _multipart(body: bytes, attachments: Sequence[StoredAttachment]) -> aiohttp.FormData:
     form = aiohttp.FormData(default_to_multipart=True)
-    form.add_field("message", body, content_type="application/json")
+    form.add_field("message", body, content_type="application/json", filename="message.json")
     for part in attachments:
         form.add_field(part.content_id, part.content, content_type=part.media_type, filename=part.content_id)
     return form
