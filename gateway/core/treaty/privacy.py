@@ -6,13 +6,14 @@ mapping drops would otherwise slip through. Findings name a place by number and 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
 
 from lxml import etree
 
-from contracts import codes, model
+from contracts import codelists, model
 from contracts.codes import Direction, MessageType
 from contracts.ports import Problem
 from gateway.core.identifiers import normalise, normalise_name
@@ -141,12 +142,7 @@ _TEXTS: Mapping[Breach, tuple[str, str]] = {
 
 # ten digits and no more, also when written in groups; hyphens are left out, since dates have them
 _TEN_DIGITS = re.compile(r"(?<!\d)\d(?:[ \u00a0\u202f.]?\d){9}(?!\d)")
-_CODES = frozenset(
-    str(member.value)
-    for name in vars(codes).values()
-    if isinstance(name, type) and issubclass(name, StrEnum) and name is not StrEnum
-    for member in name
-)
+_UUID = re.compile(model.UUID_PATTERN)
 _SHORTEST_NAME = 2
 _SHORTEST_WORD = 4
 """Words of this length in a longer name are looked for by themselves."""
@@ -192,8 +188,19 @@ def _message_texts(message: model.Message) -> tuple[str, ...]:
     return tuple(walk(message.body))
 
 
+@functools.cache
+def _wire_codes() -> frozenset[str]:
+    """Every agreed code, canonical and French: a value that is one says nothing about a person."""
+    return frozenset(
+        code
+        for enum in codelists.CODE_LISTS
+        for member, french in codelists.to_french(enum).items()
+        for code in (str(member.value), french)
+    )
+
+
 def _has_name(text: str, names: Collection[str]) -> bool:
-    if text in _CODES:
+    if text in _wire_codes():
         return False
     words = f" {normalise_name(text)} "
     run = normalise(text)
@@ -216,7 +223,8 @@ def _value_breaches(texts: Iterable[str], names: Collection[str], own: Collectio
         text = raw.strip()
         for known in own:
             text = text.replace(known, "\n")
-        if _TEN_DIGITS.search(text):
+        # no group of a UUID has ten characters, so digits inside one are never a number of their own
+        if not _UUID.match(text) and _TEN_DIGITS.search(text):
             yield _problem(Breach.AGDREF_NUMBER, f"text {number}")
         if _has_name(text, names):
             yield _problem(Breach.NAME, f"text {number}")

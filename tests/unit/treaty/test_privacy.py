@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import msgspec
 import pytest
 
-from contracts import codes, model
+from contracts import codelists, codes, model
 from contracts.codes import SENDERS, Direction, MessageType
 from contracts.xml import parse_xml
 from gateway.core.identifiers import names_of
@@ -152,16 +151,20 @@ def test_a_field_off_the_list_does_not_leave(monkeypatch: pytest.MonkeyPatch) ->
     assert privacy.check_to_france(empty) == ()
 
 
-def test_the_acknowledged_message_id_may_hold_ten_digits() -> None:
-    """A UUID of our own with ten digits in a row is an id, not an AGDREF number."""
-    own = "01234567-89ab-7cde-8f01-a1234567890b"
-    message = b.message(b.ack(of=own), at=b.LATER + dt.timedelta(minutes=1))
-    assert privacy.check_from_france(message, (own,)) == ()
-    other = msgspec.structs.replace(message, body=b.ack())
-    assert [p.code for p in privacy.check_from_france(other, (own,))] == ["privacy.agdref_number"]
+def test_ten_digits_inside_a_uuid_are_none() -> None:
+    """A UUID with ten digits in a row is an id; the same digits beside it, or a UUID in a text, are not."""
+    uuid = "01234567-89ab-7cde-8f01-a1234567890b"
+    own = b.message(b.ack(of=uuid))
+    assert privacy.check_from_france(own, (uuid, f"ref {uuid}")) == ()
+    other = b.message(b.ack())
+    assert privacy.check_from_france(other, (uuid,)) == ()
+    assert [p.code for p in privacy.check_from_france(other, (f"ref {uuid}",))] == ["privacy.agdref_number"]
 
 
 def test_codes_are_not_names() -> None:
-    """Someone called like a code does not stop the decision that uses it."""
-    assert codes.ReadmissionDecisionCode.ACCEPTED in privacy._CODES
-    assert breaches(document(inside="accepted"), ("ACCEPTED",)) == set()
+    """Someone called like a code, or like a word of one, does not stop the decision that uses it."""
+    french = codelists.to_french(codes.RefusalGround)[codes.RefusalGround.NO_STAY_OR_TRANSIT_IN_FRANCE]
+    names = ("ACCEPTED", *french.upper().split("_"))
+    assert breaches(document(inside="accepted"), names) == set()
+    assert breaches(document(inside=french), names) == set()
+    assert breaches(document(inside=f"{french} Accepted"), names) == {"privacy.name"}

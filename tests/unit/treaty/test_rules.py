@@ -345,6 +345,33 @@ def test_messages_of_an_open_case(message: model.Message, case: CaseView | None,
     assert ids(judged(message, case)) == expected
 
 
+def test_corrections_count() -> None:
+    """The three months and the number of persons follow the facts as last corrected."""
+    moved = b.message(b.correction(arrival=arrival(at=BODY.arrival.at - dt.timedelta(days=60))))
+    far = b.message(b.notice(arrival_at=b.LATER + dt.timedelta(days=40)))
+    assert ids(judged(far, b.case("accepted"))) == set()
+    assert ids(judged(far, b.case("accepted", moved))) == {"art1.three_months"}
+    more = b.message(b.correction(persons=(PERSON, MINOR)))
+    assert ids(judged(b.message(b.outcome("carried_out", 2)), b.case("transfer_notified", more))) == set()
+
+
+def test_what_is_not_at_hand_is_not_judged() -> None:
+    """A case without its messages (retention) gives no findings that need them."""
+    empty = CaseView(kind=b.R, status="transfer_notified", created_at=b.LATER, messages=())
+    assert ids(judged(b.message(b.receipt(9)), empty)) == set()
+    assert ids(judged(b.message(b.correction(corrects=NOM.message_id)), empty)) == set()
+    far = b.message(b.notice(arrival_at=b.LATER + dt.timedelta(days=120)))
+    assert ids(judged(far, empty)) == set()
+
+
+def test_verdict_order() -> None:
+    """Refusals outrank holds, and problems are those of the outcome."""
+    both = judged(nomination(photo=None), returned=None)
+    assert (both.outcome, [p.code for p in both.problems]) == ("refused", ["row4.photo"])
+    held = judged(b.NOMINATION, returned=None)
+    assert (held.outcome, [p.code for p in held.problems]) == ("held", ["row9.not_checked"])
+
+
 def test_grounds_are_those_of_the_agreement() -> None:
     """A ground that the agreement does not list is refused on both routes."""
     grounds = replace(b.AGREEMENT.grounds, refusal=(), objection=())
