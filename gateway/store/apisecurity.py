@@ -53,7 +53,9 @@ _SAVE_BREAKER = {"sqlite": _upsert(sqlite), "postgresql": _upsert(postgresql)}
 class SecurityTransaction(TransactionBase):
     async def use_jti(self, client_id: str, jti: str, expires_at: dt.datetime) -> bool:
         row = {"client_id": client_id, "jti": jti, "expires_at": expires_at}
-        return await self._run(lambda c: c.execute(insert_or_nothing(c, t.jtis), row).rowcount > 0)
+        return await self._run(
+            lambda c: c.execute(insert_or_nothing(c.dialect.name, t.jtis), row).rowcount > 0
+        )
 
     async def begin_idempotent(
         self, client_id: str, key: str, body_digest: str, at: dt.datetime
@@ -62,7 +64,10 @@ class SecurityTransaction(TransactionBase):
         new = {"client_id": client_id, "key": key, "body_digest": body_digest, "created_at": at}
 
         def work(connection: Connection) -> StoredAnswer | Running | None:
-            if connection.execute(insert_or_nothing(connection, t.idempotency), new).rowcount > 0:
+            if (
+                connection.execute(insert_or_nothing(connection.dialect.name, t.idempotency), new).rowcount
+                > 0
+            ):
                 return None
             row = connection.execute(_GET, {"client": client_id, "name": key}).one()
             if row.body_digest != body_digest:

@@ -32,9 +32,9 @@ def advisory_lock(connection: Connection, key: int) -> None:
         connection.execute(_LOCK, {"key": key})
 
 
-def insert_or_nothing(connection: Connection, table: Table) -> Insert:
+def insert_or_nothing(dialect: str, table: Table) -> Insert:
     """INSERT that does nothing when a unique key is taken, on either database."""
-    return _INSERT_OR_NOTHING[connection.dialect.name, table.name]
+    return _INSERT_OR_NOTHING[dialect, table.name]
 
 
 _INSERT_OR_NOTHING: dict[tuple[str, str], Insert] = {

@@ -141,7 +141,7 @@ class CaseTransaction(TransactionBase):
             for kind, value in dict.fromkeys(identifiers)
         ]
         if rows:
-            await self._run(lambda c: c.execute(insert_or_nothing(c, t.identifiers), rows))
+            await self._run(lambda c: c.execute(insert_or_nothing(c.dialect.name, t.identifiers), rows))
 
     async def find_by_identifier(self, kind: str, value: str) -> tuple[str, ...]:
         digest = self._keys.blind_index(kind, value)

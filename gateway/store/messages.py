@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, case, insert, literal_column, select, update
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Row,
+    Select,
+    Update,
+    bindparam,
+    case,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from contracts.codes import Direction, MessageType
 from contracts.model import Message
@@ -28,6 +41,10 @@ _BY_ID = select(t.messages).where(_M.message_id == bindparam("id"))
 _BY_AS4_ID = select(t.messages).where(
     _M.as4_message_id == bindparam("as4_id"), _M.client_id == bindparam("client")
 )
+_INSERT = {
+    dialect: insert_or_nothing(dialect, t.messages).returning(_M.sequence)
+    for dialect in ("sqlite", "postgresql")
+}
 _INSERT_CONTENT = insert(t.contents)
 _INSERT_ATTACHMENT = insert(t.attachments)
 _CONTENT = (
@@ -101,6 +118,16 @@ def _row(record: MessageRecord) -> dict[str, Any]:
     }
 
 
+@cache
+def _update(names: tuple[str, ...]) -> Update:
+    """UPDATE of these columns by message id; only incoming messages come into the inbox."""
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    if "in_inbox" in values:
+        shown = bindparam("new_in_inbox", type_=Integer())
+        values["in_inbox"] = case((_M.direction == Direction.FR_TO_UK.value, shown), else_=0)
+    return update(t.messages).where(_M.message_id == bindparam("id")).values(**values)
+
+
 class MessageTransaction(TransactionBase):
     async def add_message(
         self, record: MessageRecord, message: Message, attachments: Sequence[StoredAttachment]
@@ -122,8 +149,7 @@ class MessageTransaction(TransactionBase):
                 for position, part in enumerate(attachments)
             ]
             advisory_lock(connection, SEQUENCE_LOCK)
-            statement = insert_or_nothing(connection, t.messages).returning(_M.sequence)
-            sequence = connection.execute(statement, row).scalar_one_or_none()
+            sequence = connection.execute(_INSERT[connection.dialect.name], row).scalar_one_or_none()
             if sequence is None:
                 raise DuplicateMessage
             connection.execute(_INSERT_CONTENT, content)
@@ -181,9 +207,7 @@ class MessageTransaction(TransactionBase):
         """Raises LookupError for an unknown message."""
         values: dict[str, Any] = {"updated_at": at}
         if status is not None:
-            shown = int(status in _IN_INBOX)
-            values |= {"status": status.value, "code": code}
-            values["in_inbox"] = case((_M.direction == Direction.FR_TO_UK.value, shown), else_=0)
+            values |= {"status": status.value, "code": code, "in_inbox": int(status in _IN_INBOX)}
         elif code is not None:
             values["code"] = code
         if as4_message_id is not None:
@@ -192,8 +216,9 @@ class MessageTransaction(TransactionBase):
             values["receipt_verified"] = int(receipt_verified)
         if delivered_at is not None:
             values["delivered_at"] = delivered_at
-        statement = update(t.messages).where(_M.message_id == message_id).values(**values)
-        if not await self._run(lambda c: c.execute(statement).rowcount):
+        statement = _update(tuple(values))
+        values = {f"new_{name}": value for name, value in values.items()} | {"id": message_id}
+        if not await self._run(lambda c: c.execute(statement, values).rowcount):
             raise LookupError("this message is not known")
 
     async def list_messages(

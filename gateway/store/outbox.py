@@ -79,11 +79,26 @@ _MARK_CANCELLED = (
 _BACKLOG = select(_O.endpoint, func.count()).group_by(_O.endpoint)
 
 
-def _heads(urgent: int, skip: Sequence[str]) -> Select[Any]:
-    query = select(_O.entry_id, _O.due_at).where(_O.urgent == urgent, ~_PRECEDED)
-    if skip:
-        query = query.where(_O.endpoint.not_in(list(skip)))
-    return query.order_by(_O.due_at, _O.entry_id)
+def _heads(urgent: int) -> Select[Any]:
+    return (
+        select(_O.entry_id, _O.due_at)
+        .where(_O.urgent == urgent, ~_PRECEDED, _O.endpoint.not_in(bindparam("skip", expanding=True)))
+        .order_by(_O.due_at, _O.entry_id)
+        .limit(bindparam("most"))
+    )
+
+
+_FIRST_HEADS = tuple(_heads(urgent) for urgent in (1, 0))
+_DUE_HEADS = tuple(
+    head.where(_O.due_at <= bindparam("now")).with_for_update(skip_locked=True, of=t.outbox)
+    for head in _FIRST_HEADS
+)
+_CLAIM = (
+    update(t.outbox)
+    .where(_O.entry_id.in_(bindparam("ids", expanding=True)))
+    .values(lease=bindparam("token"), due_at=bindparam("until"))
+    .returning(t.outbox)
+)
 
 
 def _entry(row: Row[Any]) -> OutboxEntry:
@@ -132,22 +147,17 @@ class OutboxTransaction(TransactionBase):
         """Urgent rows first, then by the time they are due; one lease token for the whole claim."""
         token = secrets.token_hex(16)
 
+        skip = list(skip_endpoints)
+
         def work(connection: Connection) -> list[Row[Any]]:
             ids: list[int] = []
-            for urgent in (1, 0):
-                query = _heads(urgent, skip_endpoints).where(_O.due_at <= now).limit(limit - len(ids))
+            for heads in _DUE_HEADS:
                 if len(ids) < limit:
-                    query = query.with_for_update(skip_locked=True, of=t.outbox)
-                    ids += connection.execute(query).scalars().all()
+                    values = {"now": now, "skip": skip, "most": limit - len(ids)}
+                    ids += connection.execute(heads, values).scalars().all()
             if not ids:
                 return []
-            claim = (
-                update(t.outbox)
-                .where(_O.entry_id.in_(ids))
-                .values(lease=token, due_at=now + lease)
-                .returning(t.outbox)
-            )
-            rows = connection.execute(claim).all()
+            rows = connection.execute(_CLAIM, {"ids": ids, "token": token, "until": now + lease}).all()
             return sorted(rows, key=lambda row: ids.index(row.entry_id))
 
         return tuple(_entry(row) for row in await self._run(work))
@@ -196,8 +206,8 @@ class OutboxTransaction(TransactionBase):
         def work(connection: Connection) -> dt.datetime | None:
             firsts = [
                 row.due_at
-                for urgent in (1, 0)
-                for row in connection.execute(_heads(urgent, skip_endpoints).limit(1))
+                for heads in _FIRST_HEADS
+                for row in connection.execute(heads, {"skip": list(skip_endpoints), "most": 1})
             ]
             return min(firsts, default=None)
 
