@@ -88,13 +88,21 @@ def canonical(element: etree._Element, prefixes: Sequence[str] = ()) -> bytes:
         # lxml hands libxml2 only prefixes that are in its table of names, where "#default" gets no other
         # way than as a namespace name. Should that ever stop working, digests differ and we refuse.
         parse_xml(b'<a xmlns:b="#default"/>')
-    return etree.tostring(
-        element,
-        method="c14n",
-        exclusive=True,
-        with_comments=False,
-        inclusive_ns_prefixes=list(prefixes) or None,
-    )
+    return _c14n(element, list(prefixes) or None)
+
+
+def canonical_document(root: etree._Element) -> bytes:
+    """Exclusive C14N without comments of a whole document, with what stands beside its root element."""
+    return _c14n(root.getroottree(), None)
+
+
+def _c14n(node: etree._Element | etree._ElementTree, prefixes: list[str] | None) -> bytes:
+    try:
+        return etree.tostring(
+            node, method="c14n", exclusive=True, with_comments=False, inclusive_ns_prefixes=prefixes
+        )
+    except etree.C14NError as exc:  # relative namespace names have no canonical form (C14N 1.0, 1.3)
+        raise Malformed("the message has no canonical form") from exc
 
 
 def ids(root: etree._Element) -> Iterator[str]:
@@ -114,8 +122,3 @@ def fresh_id(root: etree._Element, stem: str) -> str:
         number += 1
         candidate = f"{stem}-{number}"
     return candidate
-
-
-def canonical_document(root: etree._Element) -> bytes:
-    """Exclusive C14N without comments of a whole document, with what stands beside its root element."""
-    return etree.tostring(root.getroottree(), method="c14n", exclusive=True, with_comments=False)

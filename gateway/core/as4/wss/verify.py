@@ -191,6 +191,8 @@ def check_scope(
     policy: SecurityPolicy,
 ) -> None:
     """(4) Everything that will be read is covered, once. Raises PolicyNoncompliance."""
+    if len(attachments) > policy.max_parts:
+        raise PolicyNoncompliance("more parts than the policy allows")
     covered = set(places.values())
     if len(covered) != len(signature.references):
         raise PolicyNoncompliance("something is signed twice")
