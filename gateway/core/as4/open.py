@@ -7,9 +7,9 @@ The numbered steps are those of the code:
 3. read the header as a *claim*, in the exact structure of the ebMS schema;
 4. choose the P-Mode from the claim (user messages), and check that all parts are announced;
 5. decrypt what is encrypted, all parts when the P-Mode says so;
-6. verify the signature over Messaging, Body and every part, its certificate and its age;
+6. verify the signature over Messaging, Body and every part, and its certificate;
 7. read the header again, from the signed bytes only;
-8. compare it with the claim, the P-Mode and the signing party (as4.md 37);
+8. compare it with the claim, the P-Mode and the signing party (as4.md 37), its age with the policy;
 9. match PartInfo and signed parts one to one, and decompress.
 """
 
@@ -141,6 +141,7 @@ def _open_user_message(opening: _Opening, unit: etree._Element, pmodes: PModes) 
     if not verified.body_is_empty:
         raise As4FeatureNotSupported("payloads in the SOAP Body are not accepted")
     pmode.check_verified(message, signing_party=verified.party_id)
+    _check_age(message.timestamp, opening)
     # (9)
     payloads = _payloads(message.parts, verified, arrived, policy)
     shown = tuple(
@@ -172,6 +173,7 @@ def _open_signal(opening: _Opening, unit: etree._Element) -> VerifiedReceipt | V
     # (8)
     if _identity(signal) != _identity(claim):
         raise ValueInconsistent("the signed header is not the header that was read first")
+    _check_age(signal.timestamp, opening)
     if signal.receipt is not None:
         if not verified.body_is_empty:
             raise InvalidHeader("a receipt has an empty SOAP Body")
@@ -218,6 +220,13 @@ def _match_parts(announced: Sequence[PartInfo], arrived: Sequence[MimePart]) -> 
     if len(by_id) != len(announced):
         raise ExternalPayload("a PartInfo names no MIME part of this message")
     return {part.content_id: by_id[part.content_id] for part in announced}
+
+
+def _check_age(at: dt.datetime, opening: _Opening) -> None:
+    """The signed eb:Timestamp lies inside the policy's window; a retry keeps its timestamp (as4.md 31)."""
+    earliest = opening.now - opening.policy.timestamp_window
+    if not earliest <= at <= opening.now + opening.policy.clock_skew:
+        raise ValueInconsistent("eb:Timestamp is far from the present")
 
 
 def _media_types(

@@ -14,6 +14,7 @@ from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.errors import As4FeatureNotSupported, InvalidHeader
 
 MESSAGING = q(EB, "Messaging")
+_MAX_NAMESPACES = 1000
 _TRUE = frozenset({"true", "1"})
 _MUST_UNDERSTAND = q(S12, "mustUnderstand")
 _ROLE = q(S12, "role")
@@ -29,10 +30,16 @@ def parse_envelope(content: bytes, policy: SecurityPolicy) -> tuple[etree._Eleme
     that alone defeats most signature wrapping. Raises InvalidHeader, and As4FeatureNotSupported for
     another header block that must be understood.
     """
+    # Parsing and canonicalising take time that grows with the square of the namespace declarations.
+    if content.count(b"xmlns") > _MAX_NAMESPACES:
+        raise InvalidHeader("the SOAP envelope declares too many namespaces")
     try:
         envelope = parse_xml(content, max_bytes=policy.max_header_bytes)
     except XmlRefused as exc:
         raise InvalidHeader("the SOAP envelope is not acceptable XML") from exc
+    # In another encoding the count above would have missed them.
+    if (envelope.getroottree().docinfo.encoding or "UTF-8").upper() not in {"UTF-8", "US-ASCII", "ASCII"}:
+        raise InvalidHeader("the SOAP envelope is not UTF-8")
     if envelope.tag != q(S12, "Envelope"):
         raise InvalidHeader("the document is not a SOAP 1.2 envelope")
     counts = Counter(node.tag for node in envelope.iter() if isinstance(node.tag, str))

@@ -12,6 +12,7 @@ from gateway.core.as4.compression import gzip
 from gateway.core.as4.message import PartInfo, Payload, Property
 from gateway.core.as4.mime import MimePart, build_multipart, parse_multipart
 from gateway.core.as4.receipts import build_receipt, match_receipt
+from gateway.core.as4.seal import seal_user_message
 from gateway.core.as4.verified import VerifiedReceipt
 from gateway.core.errors import (
     As4Error,
@@ -127,7 +128,19 @@ def test_two_party_ids_are_refused(side):
         {"agreement_type": "urn:test:type"},
         {"agreement_pmode": REQUEST.id},
     ],
-    ids=lambda c: "-".join(c),
+    ids=[
+        "sender",
+        "sender-type",
+        "sender-role",
+        "receiver",
+        "service",
+        "service-type",
+        "action",
+        "no-agreement",
+        "agreement",
+        "agreement-type",
+        "pmode-of-another",
+    ],
 )
 def test_no_matching_pmode_is_ebms_0010(changes):
     """A header that differs in any P-Mode value is refused with EBMS:0010, and not sent."""
@@ -453,8 +466,6 @@ def test_a_pmode_that_encrypts_refuses_plain_and_half_plain_messages():
 
 def seal_without_recipient():
     """Seal for an encrypting P-Mode, but give no certificate."""
-    from gateway.core.as4.seal import seal_user_message
-
     return seal_user_message(
         header(), (DOCUMENT,), pmode=REQUEST, signer=pki.party(pki.UK).signing, recipient=None, policy=POLICY,
         now=pki.NOW,
@@ -463,8 +474,6 @@ def seal_without_recipient():
 
 def test_an_expired_certificate_is_not_encrypted_to():
     """A certificate outside its validity is not used for sending."""
-    from gateway.core.as4.seal import seal_user_message
-
     with pytest.raises(PolicyNoncompliance):
         seal_user_message(
             header(),
