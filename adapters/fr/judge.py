@@ -32,7 +32,8 @@ _DASHES: dict[str, int | None] = {"jour": 2, "mois": 1, "annee": 0, "inconnue": 
 MAX_PROBLEMS = 20
 """An explanation stops here: bounded time for hostile documents."""
 MAX_EXPLAINED_BYTES = 200_000
-"""Above this, libxml2's own log explains: xmlschema is some fifty times slower."""
+MAX_EXPLAINED_ELEMENTS = 2_000
+"""Above these, libxml2's own log explains: xmlschema is some fifty times slower, and worse than linear."""
 
 _TEXTS = {
     "xml.malformed": (
@@ -175,7 +176,8 @@ class Judge:
         return next(self._slow_problems(root), None) is None
 
     def _explain(self, root: etree._Element, size: int) -> tuple[Problem, ...]:
-        explain = self._slow_problems if size <= MAX_EXPLAINED_BYTES else self._fast_problems
+        small = size <= MAX_EXPLAINED_BYTES and sum(1 for _ in root.iter("*")) <= MAX_EXPLAINED_ELEMENTS
+        explain = self._slow_problems if small else self._fast_problems
         found = tuple(dict.fromkeys(itertools.islice(explain(root), MAX_PROBLEMS)))
         return found or (problem("xsd.invalid", ""),)
 
@@ -186,8 +188,11 @@ class Judge:
         if not isinstance(root.tag, str) or root.tag not in self._slow.maps.elements:
             yield problem("xsd.unknown_message", locate(root))
             return
-        for error in self._slow.iter_errors(root, use_location_hints=False):
-            yield problem(_code(error), _place(error, root))
+        try:
+            for error in self._slow.iter_errors(root, use_location_hints=False):
+                yield problem(_code(error), _place(error, root))
+        except (ArithmeticError, ValueError):  # years and numbers that its own types cannot hold
+            yield from self._fast_problems(root)
 
     def _fast_problems(self, root: etree._Element) -> Iterator[Problem]:
         own = etree.XMLSchema(parse_xml(self._source))  # its log is not shared between threads

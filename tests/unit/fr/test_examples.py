@@ -38,9 +38,7 @@ def test_examples_come_in_pairs_and_cover_every_type() -> None:
 
 
 @pytest.mark.parametrize("path", VALID, ids=lambda p: p.stem)
-def test_a_valid_example_says_the_same_as_its_twin(
-    path: Path, french: FrAdapter, british: UkAdapter
-) -> None:
+def test_a_valid_example_says_the_same_as_its_twin(path: Path, french: FrAdapter, british: UkAdapter) -> None:
     """XML and JSON of one name are the same canonical message, in both directions."""
     document = french.validate(path.read_bytes())
     twin = british.validate((ROOT / f"uk/v1/examples/valid/{path.stem}.json").read_bytes())
