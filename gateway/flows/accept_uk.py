@@ -17,7 +17,7 @@ from typing import Final
 
 from contracts import model
 from contracts.codes import CaseKind, Direction, MessageType
-from contracts.ports import InvalidDocument, Unmappable, ValidDocument
+from contracts.ports import Unmappable, ValidDocument
 from gateway.core import identifiers
 from gateway.core.errors import (
     IdempotencyKeyReused,
@@ -111,16 +111,11 @@ async def accept(exchange: Exchange, submission: Submission) -> Accepted:
     made and the attachments matched, (4) rules and state table, (5) can it be said in French? what cannot is
     held, (6) everything is stored in the same transaction, (7) after commit the outbox is woken.
 
-    Raises the UK errors of ``gateway.core.errors``; then only the audit entry of the refusal is stored.
+    Raises the UK errors of ``gateway.core.errors``; then nothing is stored.
     """
-    try:
-        document = _validate(exchange, submission)  # (1)
-        async with exchange.store.begin() as tx:
-            accepted = await _accept_in(tx, exchange, submission, document)
-    except (PasserelleError, InvalidDocument) as exc:
-        if not (isinstance(exc, PasserelleError) and exc.retry_helps):
-            await audit_refusal(exchange, submission, exc)
-        raise
+    document = _validate(exchange, submission)  # (1)
+    async with exchange.store.begin() as tx:
+        accepted = await _accept_in(tx, exchange, submission, document)
     if accepted.record is not None:
         await exchange.store.notify("outbox")  # (7)
     return accepted
@@ -385,28 +380,4 @@ async def _stop_case(tx: Transaction, reference: str, withdrawal_id: str, now: d
             action="message.cancelled",
             subject=message_id,
             data={"code": WITHDRAWN, "reference": reference, "by": withdrawal_id},
-        )
-
-
-# ---- refusals -----------------------------------------------------------------------------------
-
-
-async def audit_refusal(
-    exchange: Exchange, submission: Submission, exc: PasserelleError | InvalidDocument
-) -> None:
-    """Record that something was refused: codes and rule ids only, never a value."""
-    code = exc.code if isinstance(exc, PasserelleError) else SchemaViolation.code
-    codes = sorted({p.code for p in exc.problems})
-    async with exchange.store.begin() as tx:
-        await tx.append_audit(
-            at=exchange.clock.now(),
-            actor=f"client:{submission.client_id}",
-            action="message.refused",
-            subject=submission.reference or submission.acknowledges or submission.expected.value,
-            data={
-                "code": code,
-                "codes": " ".join(codes[:20]),
-                "type": submission.expected.value,
-                "correlation_id": submission.correlation_id,
-            },
         )

@@ -6,8 +6,9 @@ nothing that was delivered leaves twice.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 
 from contracts.codes import Direction
 from gateway.core.errors import Conflict, InvalidParameter, NotFound
@@ -20,52 +21,34 @@ from gateway.flows.ports import Transaction
 from gateway.flows.webhooks import WebhookEvent, enqueue_webhooks
 
 MAX_REASON = 500
-CANCELLED_BY_OPERATOR = "cancelled_by_operator"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OperatorAction:
-    """Who acts and why; the reason is kept in the audit log and must hold no personal data."""
-
-    actor: str
-    reason: str
-
-    def __post_init__(self) -> None:
-        if not self.reason.strip() or len(self.reason) > MAX_REASON:
-            raise InvalidParameter(f"a reason of 1 to {MAX_REASON} characters is needed")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Preview:
-    """What an action would do, or did."""
-
-    message_id: str
-    reference: str
-    before: MessageStatus
-    after: MessageStatus
-    case_status_after: str | None
-    done: bool
+CANCELLED = "cancelled_by_operator"
 
 
 async def replay(
-    exchange: Exchange, message_id: str, action: OperatorAction, *, dry_run: bool = False
-) -> Preview:
-    """Send a dead letter again, as the same message. Raises NotFound, Conflict."""
-    return await _act(exchange, message_id, action, "message.replayed", dry_run=dry_run)
+    exchange: Exchange, message_id: str, *, actor: str, reason: str, dry_run: bool = False
+) -> MessageRecord:
+    """Send a dead letter again as the same message, or let a held one go (``release``).
+
+    Returns the message as it is then; a dry run changes nothing. Raises NotFound, Conflict, InvalidParameter.
+    """
+    return await _act(exchange, message_id, _replay, "message.replayed", actor, reason, dry_run=dry_run)
 
 
 async def cancel(
-    exchange: Exchange, message_id: str, action: OperatorAction, *, dry_run: bool = False
-) -> Preview:
-    """Stop a message that waits, is held or is a dead letter. Raises NotFound, Conflict."""
-    return await _act(exchange, message_id, action, "message.cancelled", dry_run=dry_run)
+    exchange: Exchange, message_id: str, *, actor: str, reason: str, dry_run: bool = False
+) -> MessageRecord:
+    """Stop a message that waits, is held or is a dead letter. Otherwise as ``replay``."""
+    return await _act(exchange, message_id, _cancel, "message.cancelled", actor, reason, dry_run=dry_run)
 
 
 async def release(
-    exchange: Exchange, message_id: str, action: OperatorAction, *, dry_run: bool = False
-) -> Preview:
-    """Let a held message go. What the French contract cannot carry stays held. Raises NotFound, Conflict."""
-    return await _act(exchange, message_id, action, "message.released", dry_run=dry_run)
+    exchange: Exchange, message_id: str, *, actor: str, reason: str, dry_run: bool = False
+) -> MessageRecord:
+    """Let a held message go; what the French contract cannot carry stays held. Otherwise as ``replay``."""
+    return await _act(exchange, message_id, _release, "message.released", actor, reason, dry_run=dry_run)
+
+
+Step = Callable[[Transaction, Exchange, MessageRecord, dt.datetime], Awaitable[None]]
 
 
 class _DryRun(Exception):
@@ -75,52 +58,43 @@ class _DryRun(Exception):
 async def _act(
     exchange: Exchange,
     message_id: str,
-    action: OperatorAction,
+    step: Step,
     name: str,
+    actor: str,
+    reason: str,
     *,
     dry_run: bool,
-) -> Preview:
-    """(1) lock the case, (2) the step, (3) audit and webhooks, (4) commit, or roll back a dry run."""
+) -> MessageRecord:
+    """(1) lock the case, (2) the step, (3) audit and webhooks, (4) commit, or roll back a dry run.
+
+    The reason is kept in the audit log; whoever gives it is told to leave personal data out.
+    """
+    if not reason.strip() or len(reason) > MAX_REASON:
+        raise InvalidParameter(f"a reason of 1 to {MAX_REASON} characters is needed")
     now = exchange.clock.now()
-    preview: Preview | None = None
-    try:
+    after: MessageRecord | None = None
+    with contextlib.suppress(_DryRun):
         async with exchange.store.begin() as tx:
-            record = await _outbound(tx, message_id)  # (1)
-            case = await tx.get_case(record.reference, lock=True)
-            record = await _outbound(tx, message_id)
-            if case is None:
-                raise NotFound("no such case")
-            after, case_after = await _STEPS[name](tx, exchange, record, now)  # (2)
+            await tx.get_case((await _outbound(tx, message_id)).reference, lock=True)  # (1)
+            before = await _outbound(tx, message_id)
+            await step(tx, exchange, before, now)  # (2)
+            after = await _outbound(tx, message_id)
+            data = {"reason": reason, "before": before.status.value, "after": after.status.value}
             await tx.append_audit(  # (3)
                 at=now,
-                actor=action.actor,
+                actor=actor,
                 action=name,
                 subject=message_id,
-                data={
-                    "reason": action.reason,
-                    "before": record.status.value,
-                    "after": after.value,
-                    "reference": record.reference,
-                },
+                data={**data, "reference": before.reference},
             )
-            await enqueue_webhooks(tx, exchange.webhooks, WebhookEvent.MESSAGE_STATUS, record, now=now)
-            preview = Preview(
-                message_id=message_id,
-                reference=record.reference,
-                before=record.status,
-                after=after,
-                case_status_after=case_after,
-                done=not dry_run,
-            )
+            await enqueue_webhooks(tx, exchange.webhooks, WebhookEvent.MESSAGE_STATUS, before, now=now)
             if dry_run:
-                raise _DryRun  # noqa: TRY301 — (4) leaving by an exception is what rolls back
-    except _DryRun:
-        pass
-    if preview is None:
+                raise _DryRun  # (4)
+    if after is None:
         raise AssertionError("an operator action without a result")
     if not dry_run:
         await exchange.store.notify("outbox")
-    return preview
+    return after
 
 
 async def _outbound(tx: Transaction, message_id: str) -> MessageRecord:
@@ -132,32 +106,26 @@ async def _outbound(tx: Transaction, message_id: str) -> MessageRecord:
     return record
 
 
-async def _replay(
-    tx: Transaction, exchange: Exchange, record: MessageRecord, now: dt.datetime
-) -> tuple[MessageStatus, str | None]:
+async def _replay(tx: Transaction, exchange: Exchange, record: MessageRecord, now: dt.datetime) -> None:
+    if record.status is MessageStatus.HELD:
+        await _release(tx, exchange, record, now)
+        return
     if record.status is not MessageStatus.FAILED:
         raise Conflict(f"only a failed message is replayed; this one is {record.status.value}")
     message = await tx.content(record.message_id)
     await tx.update_message(record.message_id, at=now, status=MessageStatus.ACCEPTED)
     await enqueue(tx, exchange, message, now)
-    return MessageStatus.ACCEPTED, None
 
 
-async def _cancel(
-    tx: Transaction, exchange: Exchange, record: MessageRecord, now: dt.datetime
-) -> tuple[MessageStatus, str | None]:
+async def _cancel(tx: Transaction, exchange: Exchange, record: MessageRecord, now: dt.datetime) -> None:
     del exchange
-    status = MessageStatus.CANCELLED
     if record.status in {MessageStatus.HELD, MessageStatus.FAILED}:
-        await tx.update_message(record.message_id, at=now, status=status, code=CANCELLED_BY_OPERATOR)
-    elif not await tx.cancel_message(record.message_id, at=now, code=CANCELLED_BY_OPERATOR):
+        await tx.update_message(record.message_id, at=now, status=MessageStatus.CANCELLED, code=CANCELLED)
+    elif not await tx.cancel_message(record.message_id, at=now, code=CANCELLED):
         raise Conflict(f"the message does not wait any more; it is {record.status.value}")
-    return status, None
 
 
-async def _release(
-    tx: Transaction, exchange: Exchange, record: MessageRecord, now: dt.datetime
-) -> tuple[MessageStatus, str | None]:
+async def _release(tx: Transaction, exchange: Exchange, record: MessageRecord, now: dt.datetime) -> None:
     if record.status is not MessageStatus.HELD:
         raise Conflict(f"only a held message is released; this one is {record.status.value}")
     message = await tx.content(record.message_id)
@@ -168,7 +136,6 @@ async def _release(
     view = await case_view(tx, case)
     if case is None or view is None:
         raise NotFound("no such case")
-    case_after = case.status
     if message.type not in states.OPENING:
         case_after = states.next_status(case.kind, case.status, message, opening_id=view.opening_id)
         await tx.set_case_status(case.reference, case_after, now)
@@ -176,7 +143,3 @@ async def _release(
         raise Conflict(f"the case is {case.status}")
     await tx.update_message(record.message_id, at=now, status=MessageStatus.ACCEPTED)
     await enqueue(tx, exchange, message, now)
-    return MessageStatus.ACCEPTED, case_after
-
-
-_STEPS = {"message.replayed": _replay, "message.cancelled": _cancel, "message.released": _release}

@@ -7,10 +7,12 @@ in the outbox on ``Channel.WEBHOOK`` with the webhook's id as endpoint; the work
 from __future__ import annotations
 
 import base64
+import dataclasses
 import datetime as dt
 import ipaddress
 import json
-from collections.abc import Iterable, Mapping
+import secrets
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -19,8 +21,9 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts.codes import Direction
-from gateway.core.errors import ConfigError
-from gateway.core.records import Channel, MessageRecord, OutboxEntry
+from gateway.core.errors import ConfigError, DeliveryError, PasserelleError, PeerUnavailable
+from gateway.core.records import Attempt, Channel, MessageRecord, OutboxEntry
+from gateway.core.retry import DEFAULT_SCHEDULE, RetryAt, RetrySchedule, decide
 from gateway.flows.ports import Clock, HttpAnswer, Store, Transaction, Transport
 
 
@@ -33,6 +36,7 @@ class WebhookEvent(StrEnum):
     """The status of a message that the client sent has changed."""
 
 
+EVENT_MEDIA_TYPE: Final = "application/cloudevents+json"
 _CLOUD_TYPES: Final = {
     WebhookEvent.INBOX_MESSAGE: "passerelle.inbox.message.v1",
     WebhookEvent.MESSAGE_STATUS: "passerelle.message.status.v1",
@@ -53,18 +57,26 @@ class WebhookTarget:
         return event in self.events and (event is WebhookEvent.INBOX_MESSAGE or client_id == self.client_id)
 
 
-def check_target(url: str, *, allow_private: bool = False) -> None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetPolicy:
+    """Which targets may be registered; both are off unless an operator sets ``unsafe_…``."""
+
+    allow_private: bool = False
+    allow_plain: bool = False
+
+
+def check_target(url: str, policy: TargetPolicy) -> None:
     """Refuse targets that are not https, or whose literal address is not public. Raises ConfigError.
 
     A host name is judged again by ``resolved_address_allowed`` when it is resolved (rebinding).
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if parts.scheme != "https" and not (allow_private and parts.scheme == "http"):
+    if parts.scheme != "https" and not (policy.allow_plain and parts.scheme == "http"):
         raise ConfigError("a webhook target must be https")
     if not host or parts.username or parts.password or parts.fragment:
         raise ConfigError("a webhook target needs a host, and no credentials or fragment")
-    if allow_private:
+    if policy.allow_private:
         return
     if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
         raise ConfigError("a webhook target must not be a private or link-local address")
@@ -189,3 +201,120 @@ class WebhookSender:
     """By webhook id."""
     key: Ed25519PrivateKey = field(repr=False)
     issuer: str
+    schedule: RetrySchedule = DEFAULT_SCHEDULE
+    random: Callable[[], float] = field(repr=False, default=secrets.SystemRandom().random)
+    slow_down: dt.timedelta = dt.timedelta(minutes=1)
+    """Least delay after 429, 502 or 504."""
+
+
+async def deliver_webhook(entry: OutboxEntry, sender: WebhookSender) -> WebhookOutcome:
+    """Make one attempt and record it.
+
+    (1) the target must still be registered and not disabled, (2) the body is made once and kept for retries,
+    (3) POST, (4) attempt, row and (after 410) the switch of the target change together. Never raises for what
+    the target does; losing the lease leaves everything as it was.
+    """
+    started = sender.clock.now()
+    target = sender.targets.get(entry.endpoint)
+    async with sender.store.begin() as tx:
+        record = await tx.get_message(entry.message_id)
+        disabled = (await tx.breaker(entry.endpoint)).paused
+        if target is None or record is None or disabled:  # (1)
+            await tx.complete(entry)
+            code = "webhook.disabled" if disabled else "webhook.unregistered"
+            return WebhookOutcome(
+                decision=WebhookDecision.DISABLE, http_status=None, code=code, next_due_at=None
+            )
+        body = entry.wire  # (2)
+        if body is None:
+            body = webhook_body(entry, record, issuer=sender.issuer, now=started)
+            await tx.save_wire(entry, body, EVENT_MEDIA_TYPE)
+    headers, body = build_webhook(entry, body, key=sender.key, now=started)
+    answer: HttpAnswer | None = None
+    error: PasserelleError
+    try:  # (3)
+        answer = await sender.transport.post(
+            target.url, content_type=EVENT_MEDIA_TYPE, body=body, headers=headers
+        )
+        decision = judge_answer(answer)
+        error = PeerUnavailable(f"the target answered {answer.status}")
+    except DeliveryError as exc:
+        decision, error = WebhookDecision.RETRY, exc
+    return await _record(entry, sender, started, answer, decision, error)  # (4)
+
+
+async def _record(
+    entry: OutboxEntry,
+    sender: WebhookSender,
+    started: dt.datetime,
+    answer: HttpAnswer | None,
+    decision: WebhookDecision,
+    error: PasserelleError,
+) -> WebhookOutcome:
+    now = sender.clock.now()
+    done = decision is WebhookDecision.DONE
+    code = "delivered" if done else error.code
+    due = None if done else _next_due(entry, sender, answer, decision, error, now)
+    status = answer.status if answer is not None else None
+    try:
+        async with sender.store.begin() as tx:
+            await tx.add_attempt(
+                Attempt(
+                    message_id=entry.message_id,
+                    channel=Channel.WEBHOOK,
+                    endpoint=entry.endpoint,
+                    number=entry.attempts + 1,
+                    started_at=started,
+                    finished_at=now,
+                    outcome=code,
+                    http_status=status,
+                    detail="" if done else error.detail,
+                )
+            )
+            if decision is WebhookDecision.DISABLE:
+                await _disable(tx, entry, now)
+            kept = await (tx.complete(entry) if due is None else tx.reschedule(entry, due))
+            if not kept:
+                raise _LeaseLost  # noqa: TRY301 — leaving by an exception is what rolls back
+    except _LeaseLost:
+        code = "webhook.lease_lost"
+    return WebhookOutcome(decision=decision, http_status=status, code=code, next_due_at=due)
+
+
+class _LeaseLost(Exception):
+    """Another worker has the row now: it records what becomes of it."""
+
+
+def _next_due(
+    entry: OutboxEntry,
+    sender: WebhookSender,
+    answer: HttpAnswer | None,
+    decision: WebhookDecision,
+    error: PasserelleError,
+    now: dt.datetime,
+) -> dt.datetime | None:
+    """When to try again; None ends the row (polling stays authoritative: nothing is lost)."""
+    if decision is WebhookDecision.DISABLE:
+        return None
+    retry_after = answer.retry_after if answer is not None else None
+    if decision is WebhookDecision.SLOW_DOWN:
+        retry_after = max(retry_after or 0.0, sender.slow_down.total_seconds())
+    step = decide(
+        entry.attempts + 1,
+        error,
+        schedule=sender.schedule,
+        first_due_at=entry.first_due_at,
+        now=now,
+        retry_after=retry_after,
+        random=sender.random,
+    )
+    return step.when if isinstance(step, RetryAt) else None
+
+
+async def _disable(tx: Transaction, entry: OutboxEntry, now: dt.datetime) -> None:
+    """410: the target wants no more. An operator resumes it like any paused endpoint."""
+    breaker = await tx.breaker(entry.endpoint)
+    await tx.save_breaker(dataclasses.replace(breaker, paused=True))
+    await tx.append_audit(
+        at=now, actor="worker", action="webhook.disabled", subject=entry.endpoint, data={"http_status": 410}
+    )

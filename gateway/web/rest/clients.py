@@ -31,7 +31,7 @@ from pathlib import Path
 from gateway.core.errors import ConfigError
 from gateway.core.jws import Alg, VerificationKey, load_public_jwk
 from gateway.core.tokens import SCOPES
-from gateway.flows.webhooks import WebhookEvent, WebhookTarget, check_target
+from gateway.flows.webhooks import TargetPolicy, WebhookEvent, WebhookTarget, check_target
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MEMBERS = frozenset({"client_id", "alg", "scopes", "certificate_sha256", "jwks", "webhooks"})
@@ -78,19 +78,19 @@ def make_registry(clients: Iterable[Client]) -> ClientRegistry:
     return ClientRegistry(clients=found)
 
 
-def load_clients(folder: Path, *, allow_private_webhooks: bool = False) -> ClientRegistry:
+def load_clients(
+    folder: Path, *, allow_private_webhooks: bool = False, allow_plain_webhooks: bool = False
+) -> ClientRegistry:
     """Read every ``*.toml`` of the folder. Raises ConfigError that names the file and the cure."""
-    return make_registry(
-        load_client(path, allow_private_webhooks=allow_private_webhooks)
-        for path in sorted(folder.glob("*.toml"))
-    )
+    policy = TargetPolicy(allow_private=allow_private_webhooks, allow_plain=allow_plain_webhooks)
+    return make_registry(load_client(path, policy) for path in sorted(folder.glob("*.toml")))
 
 
-def load_client(path: Path, *, allow_private_webhooks: bool = False) -> Client:
+def load_client(path: Path, policy: TargetPolicy) -> Client:
     """One client file. Raises ConfigError."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        client = parse_client(raw, allow_private_webhooks=allow_private_webhooks)
+        client = parse_client(raw, policy)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
         raise ConfigError(f"{path.name}: not a readable TOML file") from exc
     except ConfigError as exc:
@@ -100,7 +100,7 @@ def load_client(path: Path, *, allow_private_webhooks: bool = False) -> Client:
     return client
 
 
-def parse_client(raw: Mapping[str, object], *, allow_private_webhooks: bool = False) -> Client:
+def parse_client(raw: Mapping[str, object], policy: TargetPolicy) -> Client:
     """Check one client's settings. Unknown members are refused: a typing error must not weaken anything."""
     unknown = sorted(set(raw) - _MEMBERS)
     if unknown:
@@ -124,7 +124,7 @@ def parse_client(raw: Mapping[str, object], *, allow_private_webhooks: bool = Fa
         keys=_keys(raw.get("jwks"), alg),
         scopes=frozenset(scopes),
         certificate_sha256=None if thumbprint is None else str(thumbprint),
-        webhooks=_webhooks(raw.get("webhooks", []), client_id, allow_private=allow_private_webhooks),
+        webhooks=_webhooks(raw.get("webhooks", []), client_id, policy),
     )
 
 
@@ -140,7 +140,7 @@ def _keys(raw: object, alg: Alg) -> dict[str, VerificationKey]:
     return keys
 
 
-def _webhooks(raw: object, client_id: str, *, allow_private: bool) -> tuple[WebhookTarget, ...]:
+def _webhooks(raw: object, client_id: str, policy: TargetPolicy) -> tuple[WebhookTarget, ...]:
     if not isinstance(raw, list):
         raise ConfigError("webhooks must be tables: [[webhooks]]")
     targets = []
@@ -153,7 +153,7 @@ def _webhooks(raw: object, client_id: str, *, allow_private: bool) -> tuple[Webh
             events = frozenset(WebhookEvent(str(e)) for e in hook["events"])
         except ValueError:
             raise ConfigError(f"events must be out of {', '.join(WebhookEvent)}") from None
-        check_target(str(hook["url"]), allow_private=allow_private)
+        check_target(str(hook["url"]), policy)
         targets.append(
             WebhookTarget(
                 webhook_id=str(hook["id"]), client_id=client_id, url=str(hook["url"]), events=events

@@ -21,6 +21,7 @@ from gateway.core.errors import (
 )
 from gateway.core.jws import verify_detached
 from gateway.flows.accept_uk import Submission, accept
+from gateway.flows.refusals import audit_refusal
 from gateway.web.health import METRICS
 from gateway.web.rest.auth import authenticate
 from gateway.web.rest.bodies import read_posted
@@ -115,10 +116,32 @@ def handler_of(route: PostRoute) -> Callable[[web.Request], Awaitable[web.Respon
         running.add((client.client_id, key))
         try:
             return await _take(request, route, client, key)
+        except (PasserelleError, ContractError) as exc:
+            await _refused(request, route, client, exc)
+            raise
         finally:
             running.discard((client.client_id, key))
 
     return post
+
+
+async def _refused(
+    request: web.Request, route: PostRoute, client: Client, exc: PasserelleError | ContractError
+) -> None:
+    """Count and audit a refusal of an authenticated client; what a retry may cure is no refusal."""
+    error = problem_of(exc)
+    request.app[METRICS].refused.labels(error.code).inc()
+    if error.retry_helps or error.http_status >= 500:
+        return
+    named = request.match_info.get("reference") or request.match_info.get("id")
+    await audit_refusal(
+        request.app[SERVICES].exchange,
+        exc,
+        client_id=client.client_id,
+        message_type=route.type,
+        subject=named if named and (_REFERENCE.fullmatch(named) or _UUID.fullmatch(named)) else None,
+        correlation_id=request[CORRELATION],
+    )
 
 
 async def _take(request: web.Request, route: PostRoute, client: Client, key: str) -> web.Response:
@@ -146,11 +169,7 @@ async def _take(request: web.Request, route: PostRoute, client: Client, key: str
         target=f"POST {request.path}",
         correlation_id=request[CORRELATION],
     )
-    try:
-        accepted = await accept(exchange, submission)  # (3)
-    except (PasserelleError, ContractError) as exc:
-        metrics.refused.labels(problem_of(exc).code).inc()
-        raise
+    accepted = await accept(exchange, submission)  # (3)
     if accepted.record is not None:
         metrics.accepted.labels(accepted.record.type.value, accepted.record.status.value).inc()
     answer = accepted.answer  # (4)
