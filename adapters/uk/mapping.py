@@ -48,6 +48,10 @@ BIRTH_DATE_PARTS: Final[dict[str, int]] = {"unknown": 0, "year": 1, "month": 2, 
 MALFORMED: Final = "malformed_json"
 """Problem code of bytes that are no strict JSON at all; every other code is a JSON Schema keyword."""
 
+MUST_BE_NULL: Final = "type: null"
+MUST_NOT_BE_NULL: Final = "type: not null"
+"""Two cases of the keyword ``type`` that deserve their own words."""
+
 TEXTS: Final[dict[str, tuple[str, str]]] = {
     "additionalProperties": (
         "this field is not part of the contract",
@@ -72,9 +76,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "oneOf": ("the value matches none of the allowed forms", "la valeur ne correspond à aucune forme admise"),
     "pattern": ("the value does not have the required form", "la valeur n'a pas la forme requise"),
     "required": ("this field is missing", "ce champ manque"),
-    "type": (
-        "the value has the wrong type, or must (not) be null here",
-        "la valeur n'est pas du bon type, ou doit (ne doit pas) être null ici",
+    "type": ("the value has the wrong type", "la valeur n'est pas du bon type"),
+    MUST_BE_NULL: (
+        "the value must be null (not applicable) here",
+        "la valeur doit être null (sans objet) ici",
+    ),
+    MUST_NOT_BE_NULL: (
+        "the value must be given here: null (not applicable) is not allowed",
+        "la valeur doit être donnée ici : null (sans objet) n'est pas admis",
     ),
     "uniqueItems": ("an item occurs twice", "un élément figure deux fois"),
 }

@@ -167,9 +167,9 @@ def problems_of(
     """
     found: dict[tuple[str, str], Problem] = {}
     for error in errors:
-        for path, keyword in _complaints(error, vocabulary):
+        for path, keyword, reason in _complaints(error, vocabulary):
             pointer = prefix + "".join(f"/{_escape(str(step))}" for step in path)
-            en, fr = mapping.TEXTS.get(keyword, mapping.OTHER_TEXT)
+            en, fr = mapping.TEXTS.get(reason, mapping.OTHER_TEXT)
             problem = Problem(path=pointer, code=keyword, message_en=en, message_fr=fr)
             found.setdefault((pointer, keyword), problem)
             if len(found) == MAX_PROBLEMS:
@@ -194,20 +194,25 @@ def _escape(step: str) -> str:
 
 def _complaints(
     error: jsonschema_rs.ValidationError, vocabulary: frozenset[str]
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
+) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """Path, keyword, and the key of the text that explains it."""
     kind, path = error.kind, tuple(error.instance_path)
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
-        yield (*path, kind.property), kind.name
+        yield (*path, kind.property), kind.name, kind.name
     elif isinstance(kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
         for name in kind.unexpected:
-            yield ((*path, name) if name in vocabulary else path), kind.name
+            yield ((*path, name) if name in vocabulary else path), kind.name, kind.name
     elif isinstance(kind, jsonschema_rs.ValidationErrorKind.AnyOf):
         # Every anyOf of the contract is "this or null": the complaints about "this" are the useful ones.
         branches = [branch for branch in kind.context if not _is_null_branch(branch)]
         for inner in (e for branch in branches for e in branch):
             yield from _complaints(inner, vocabulary)
+    elif isinstance(kind, jsonschema_rs.ValidationErrorKind.Type) and list(kind.types) == _NULL:
+        yield path, kind.name, mapping.MUST_BE_NULL
+    elif isinstance(kind, jsonschema_rs.ValidationErrorKind.Type) and error.instance is None:
+        yield path, kind.name, mapping.MUST_NOT_BE_NULL
     else:
-        yield path, kind.name
+        yield path, kind.name, kind.name
 
 
 def _is_null_branch(branch: list[jsonschema_rs.ValidationError]) -> bool:

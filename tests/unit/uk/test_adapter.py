@@ -264,3 +264,19 @@ def test_not_utf_8_in_the_middle_of_a_character() -> None:
     content = json.dumps(example("Nomination"), ensure_ascii=False).encode()
     cut = content.index("مهتاب".encode()) + 1
     assert problems(content[:cut]) == [("", "malformed_json")]
+
+
+@pytest.mark.parametrize(
+    ("name", "pointer", "word"),
+    [
+        ("decision-refused-without-ground", "/body/ground", "must be given"),
+        ("decision-accepted-with-ground", "/body/ground", "must be null"),
+        ("confirmation-as-text", "/body/confirmations/no_injunction", "wrong type"),
+    ],
+)
+def test_a_wrong_type_says_what_is_wrong(name: str, pointer: str, word: str) -> None:
+    """One code for clients, but people read whether null is missing, too much, or beside the point."""
+    with pytest.raises(InvalidDocument) as caught:
+        ADAPTER.validate((HERE / "examples" / "invalid" / f"{name}.json").read_bytes())
+    assert [(p.path, p.code) for p in caught.value.problems] == [(pointer, "type")]
+    assert word in caught.value.problems[0].message_en

@@ -38,6 +38,13 @@ ROUTES = {
     ("post", f"{N}/{{reference}}/status-updates"): "StatusUpdate",
     ("post", "/v1/inbox/{id}/acknowledgements"): "Acknowledgement",
 }
+DEFAULTS = {
+    "type": "Acknowledgement",
+    "of_message": "019a8c52-4e1f-7c33-a4d8-6b2e9f0c7a15",
+    "code": None,
+    "at": "2026-11-23T13:10:00Z",
+}
+"""What the gateway adds to an inbox acknowledgement: path and clock say it."""
 OTHER_ROUTES = {
     ("get", f"{R}/{{reference}}"),
     ("get", f"{N}/{{reference}}"),
@@ -128,7 +135,8 @@ def test_posts_take_their_type_signed_and_once(route: tuple[str, str], message_t
     method, path = route
     operation = BUNDLED["paths"][path][method]
     content = operation["requestBody"]["content"]
-    reference = {"$ref": f"#/components/schemas/{message_type}"}
+    name = "InboxAcknowledgement" if message_type == "Acknowledgement" else message_type
+    reference = {"$ref": f"#/components/schemas/{name}"}
     assert content["application/json"]["schema"] == reference
     if "multipart/form-data" in content:
         assert content["multipart/form-data"]["schema"]["properties"]["message"] == reference
@@ -145,6 +153,8 @@ def test_posts_take_their_type_signed_and_once(route: tuple[str, str], message_t
         "status",
         "received_at",
         "receipt",
+        "holds",
+        "warnings",
     }
     assert {"x-jws-signature", "RateLimit", "RateLimit-Policy"} <= set(answer["headers"])
 
@@ -156,7 +166,8 @@ def test_examples_of_posts_are_accepted_by_the_adapter(route: tuple[str, str], m
     examples = BUNDLED["paths"][path][method]["requestBody"]["content"]["application/json"]["examples"]
     assert examples
     for example in examples.values():
-        content = json.dumps(example["value"]).encode()
+        whole = {**DEFAULTS, **example["value"]} if message_type == "Acknowledgement" else example["value"]
+        content = json.dumps(whole).encode()
         assert ADAPTER.validate_body(content, message_type).message_type == message_type
 
 
@@ -218,3 +229,16 @@ def test_scopes_are_those_of_the_tokens() -> None:
     assert set(flow["scopes"]) == set(SCOPES)
     used = {scope for *_, o in OPERATIONS for s in o.get("security", []) for scope in s.get("oauth2", [])}
     assert used == set(SCOPES)
+
+
+def test_inbox_acknowledgement_has_the_fields_of_the_message() -> None:
+    """The short form may leave fields away, but knows the same ones, and the same rule about the code."""
+    schemas = BUNDLED["components"]["schemas"]
+    short, whole = schemas["InboxAcknowledgement"], schemas["Acknowledgement"]
+    assert set(short["properties"]) == set(whole["properties"])
+    judge = validator({"$ref": "#/components/schemas/InboxAcknowledgement"})
+    assert judge.is_valid({"status": "taken_into_account"})
+    assert not judge.is_valid({"status": "rejected"})
+    assert not judge.is_valid({"status": "rejected", "code": None})
+    assert not judge.is_valid({"status": "taken_into_account", "code": "unknown_case"})
+    assert not judge.is_valid({"status": "taken_into_account", "comment": "free text"})
