@@ -33,14 +33,9 @@ def _ca_may_sign(_policy: verification.Policy, _ca: x509.Certificate, usage: x50
         raise ValueError("the CA certificate may not sign certificates")
 
 
-def _is_ca(_policy: verification.Policy, _ca: x509.Certificate, basic: x509.BasicConstraints) -> None:
-    if not basic.ca:
-        raise ValueError("the issuer is no CA")
-
-
 _CA_POLICY = (
     verification.ExtensionPolicy.permit_all()
-    .require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, _is_ca)
+    .require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, None)
     .may_be_present(x509.KeyUsage, verification.Criticality.AGNOSTIC, _ca_may_sign)
 )
 _LEAF_POLICY = verification.ExtensionPolicy.permit_all()
@@ -80,6 +75,10 @@ class TrustStore:
     @cached_property
     def _revoked(self) -> frozenset[tuple[NameKey, int]]:
         return frozenset((name_key(issuer), serial) for issuer, serial in self.revoked)
+
+    @cached_property
+    def _roots(self) -> verification.Store:
+        return verification.Store(list(self.anchors))
 
     def find(self, reference: IssuerSerial | SubjectKeyId) -> x509.Certificate:
         """The one pinned certificate that the reference means. Raises FailedAuthentication."""
@@ -143,7 +142,7 @@ class TrustStore:
             return
         verifier = (
             verification.PolicyBuilder()
-            .store(verification.Store(list(self.anchors)))
+            .store(self._roots)
             .time(now)
             .max_chain_depth(MAX_CHAIN_DEPTH)
             .extension_policies(ca_policy=_CA_POLICY, ee_policy=_LEAF_POLICY)

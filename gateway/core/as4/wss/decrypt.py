@@ -87,13 +87,13 @@ def decrypt_attachments(
 
 
 def _decrypt_parts(key: _Key, attachments: Mapping[str, bytes], contents: dict[str, bytes]) -> None:
+    try:
+        content_key = key.holder.private_key.decrypt(key.wrapped, oaep(key.transport))
+    except ValueError:
+        content_key = b""
     for part in key.parts:
         size = CONTENT_KEY_BYTES[part.algorithm]
-        try:
-            content_key = key.holder.private_key.decrypt(key.wrapped, oaep(key.transport))
-            unwrapped = len(content_key) == size
-        except ValueError:
-            content_key, unwrapped = b"", False
+        unwrapped = len(content_key) == size
         # A key that did not unwrap still costs a decryption, so that time does not tell them apart.
         cipher = AESGCM(content_key if unwrapped else bytes(size))
         sealed = memoryview(attachments[part.content_id])

@@ -660,6 +660,30 @@ def test_key_info_outside_the_profile(tag: str) -> None:
     assert code_of(lambda: GOOD.verify(_key_info_with(tag))) == AUTHENTICATION
 
 
+def key_info_doubled(root: Root) -> None:
+    """Two SecurityTokenReferences."""
+    one = find(root, ns.WSSE, "SecurityTokenReference")
+    one.addnext(copy.deepcopy(one))
+
+
+def key_identifier_of_another_kind(root: Root) -> None:
+    """A thumbprint, which the profile does not know."""
+    one = find(root, ns.WSSE, "Reference")
+    one.tag = ns.q(ns.WSSE, "KeyIdentifier")
+    one.set("ValueType", "http://docs.oasis-open.org/wss/oasis-wss-soap-message-security-1.1#ThumbprintSHA1")
+
+
+def serial_number_not_a_number(root: Root) -> None:
+    """A serial number of letters."""
+    reference = find(root, ns.WSSE, "SecurityTokenReference")
+    del reference[:]
+    pair = etree.SubElement(
+        etree.SubElement(reference, ns.q(ns.DS, "X509Data")), ns.q(ns.DS, "X509IssuerSerial")
+    )
+    etree.SubElement(pair, ns.q(ns.DS, "X509IssuerName")).text = "CN=x"
+    etree.SubElement(pair, ns.q(ns.DS, "X509SerialNumber")).text = "seven"
+
+
 def token_outside_security(root: Root) -> None:
     """The token stands in another header."""
     wrapper(header(root)).append(find(root, ns.WSSE, "BinarySecurityToken"))
@@ -699,6 +723,9 @@ def token_reference_unknown(root: Root) -> None:
 @pytest.mark.parametrize(
     "attack",
     [
+        key_info_doubled,
+        key_identifier_of_another_kind,
+        serial_number_not_a_number,
         token_outside_security,
         token_external,
         token_garbage,

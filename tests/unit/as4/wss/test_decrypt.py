@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
@@ -390,6 +391,14 @@ def test_damaged_ciphertext_looks_the_same(content: bytes) -> None:
     """A changed, cut or empty ciphertext gives the very same refusal."""
     with pytest.raises(FailedDecryption, match=f"^{REFUSAL}$"):
         opened(parts={**SEALED, "second.pdf": content})
+
+
+def test_the_key_used_for_equal_time_opens_nothing() -> None:
+    """A ciphertext under the all-zero key, beside a key that does not unwrap, is refused."""
+    iv = bytes(12)
+    forged = {name: iv + AESGCM(bytes(16)).encrypt(iv, b"forged", None) for name in PARTS}
+    with pytest.raises(FailedDecryption, match=f"^{REFUSAL}$"):
+        opened(wrapped_key_damaged, parts=forged)
 
 
 def test_somebody_elses_message_looks_the_same() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 
 import pytest
 from cryptography import x509
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from gateway.core.as4 import namespaces as ns
 from gateway.core.as4.keys import (
     DecryptionKey,
     IssuerSerial,
@@ -21,9 +23,11 @@ from gateway.core.as4.keys import (
     subject_key_id,
 )
 from gateway.core.as4.trust import TrustStore
-from gateway.core.as4.wss import tokens
+from gateway.core.as4.wss import tokens, tree
+from gateway.core.as4.wss.verify import verify_envelope
 from gateway.core.errors import ConfigError, FailedAuthentication
 from tests.fixtures import pki
+from tests.fixtures.wss_messages import POLICY, find, signed
 
 FR = pki.party(pki.FR).signing
 LEAF = FR.certificate
@@ -54,7 +58,7 @@ def test_the_right_party_is_told() -> None:
         (pki.untrusted, "not trusted"),
     ],
 )
-def test_each_reason_for_refusal_is_its_own(signer, words: str) -> None:  # type: ignore[no-untyped-def]
+def test_each_reason_for_refusal_is_its_own(signer: Callable[[], SigningKey], words: str) -> None:
     """The operator reads why a certificate is refused."""
     assert words in refused(pki.trust_store(), signer().certificate)
 
@@ -80,7 +84,8 @@ def test_a_pinned_certificate_must_chain_to_the_anchors() -> None:
 def test_an_issuer_that_is_no_ca_is_refused() -> None:
     """A leaf cannot issue certificates, nor can a CA whose usage forbids it."""
     key = pki.private_key("victim")
-    for usage, ca in ((pki.SIGNS, False), (pki.SIGNS, True)):
+    certifies = pki.key_usage(key_cert_sign=True)
+    for usage, ca in ((certifies, False), (pki.SIGNS, True), (None, False)):
         middle_key = pki.private_key("false ca")
         middle = pki.issue(pki.name("false ca"), middle_key.public_key(), pki.authority(), usage=usage, ca=ca)
         false = pki.Authority(middle_key, middle)
@@ -240,6 +245,30 @@ def test_a_malformed_path_is_refused(der: bytes) -> None:
     """A PKIPath that is not DER, is cut off, empty or too long."""
     with pytest.raises(FailedAuthentication):
         tokens.split_pki_path(der)
+
+
+def test_a_pinned_certificate_whose_key_nobody_can_read() -> None:
+    """An unknown key algorithm is a refusal, even when somebody pinned the certificate."""
+    rsa_encryption, unknown = bytes.fromhex("2a864886f70d010101"), bytes.fromhex("2a864886f70d01017f")
+    der = LEAF.public_bytes(Encoding.DER).replace(rsa_encryption, unknown)
+    strange = x509.load_der_x509_certificate(der)
+    message = signed()
+    root = message.tree()
+    find(root, ns.WSSE, "BinarySecurityToken").text = tree.base64_text(der)
+    with pytest.raises(FailedAuthentication, match="no readable key"):
+        verify_envelope(
+            root, message.parts, trust=TrustStore((), {"peer": (strange,)}), policy=POLICY, now=pki.NOW
+        )
+
+
+def test_a_certificate_with_broken_extensions() -> None:
+    """A certificate that cannot be read to its end is refused as malformed."""
+    usage = bytes.fromhex("0603551d0f0101ff0404030206c0")
+    der = LEAF.public_bytes(Encoding.DER)
+    assert usage in der
+    broken = x509.load_der_x509_certificate(der.replace(usage, usage[:-4] + bytes.fromhex("050206c0")))
+    with pytest.raises(FailedAuthentication, match="malformed"):
+        TrustStore((), {"peer": (broken,)}).check(broken, pki.NOW)
 
 
 def test_a_small_path_uses_the_short_form_of_length() -> None:
