@@ -45,7 +45,6 @@ from gateway.core.as4.wss.verify import VerifiedEnvelope, verify_envelope
 from gateway.core.errors import (
     As4Error,
     As4FeatureNotSupported,
-    DecompressionFailure,
     ExternalPayload,
     InvalidHeader,
     MimeInconsistency,
@@ -103,8 +102,7 @@ def open_message(
             return _open_user_message(opening, unit, pmodes)
         return _open_signal(opening, unit)
     except As4Error as exc:
-        if exc.ref_to_message_id is None:
-            exc.ref_to_message_id = _claimed_message_id(messaging)
+        exc.ref_to_message_id = _claimed_message_id(messaging)
         raise
 
 
@@ -136,8 +134,7 @@ def _open_user_message(opening: _Opening, unit: etree._Element, pmodes: PModes) 
     # (7)
     message = parse_user_message(soap.unit(verified.messaging), policy)
     # (8)
-    if message != claim:
-        raise ValueInconsistent("the signed header is not the header that the P-Mode was chosen by")
+    _same(claim, message)
     if not verified.body_is_empty:
         raise As4FeatureNotSupported("payloads in the SOAP Body are not accepted")
     pmode.check_verified(message, signing_party=verified.party_id)
@@ -171,8 +168,7 @@ def _open_signal(opening: _Opening, unit: etree._Element) -> VerifiedReceipt | V
     # (7)
     signal = parse_signal(soap.unit(verified.messaging))
     # (8)
-    if _identity(signal) != _identity(claim):
-        raise ValueInconsistent("the signed header is not the header that was read first")
+    _same(_identity(claim), _identity(signal))
     _check_age(signal.timestamp, opening)
     if signal.receipt is not None:
         if not verified.body_is_empty:
@@ -199,6 +195,18 @@ def _open_signal(opening: _Opening, unit: etree._Element) -> VerifiedReceipt | V
         certificate=verified.certificate,
         envelope=opening.content,
     )
+
+
+def _same(claim: object, signed: object) -> None:
+    """What was read before verification is what was signed; anything else is signature wrapping."""
+    if claim != signed:
+        raise ValueInconsistent("the signed header is not the header that was read first")
+
+
+def _covered(announced: Sequence[PartInfo], signed: Mapping[str, bytes]) -> None:
+    """PartInfo and signed parts name each other exactly, whatever else was checked before."""
+    if {part.content_id for part in announced} != set(signed):
+        raise PolicyNoncompliance("the signature does not cover exactly the announced parts")
 
 
 def _identity(signal: Signal) -> tuple[object, ...]:
@@ -248,13 +256,10 @@ def _payloads(
     arrived: dict[str, MimePart],
     policy: SecurityPolicy,
 ) -> tuple[Payload, ...]:
-    if {part.content_id for part in announced} != set(verified.attachments):
-        raise PolicyNoncompliance("the signature does not cover exactly the announced parts")
+    _covered(announced, verified.attachments)
     payloads: list[Payload] = []
     budget = policy.max_decompressed_bytes
     for part in announced:
-        if budget <= 0:
-            raise DecompressionFailure("the payloads together are larger than the limit")
         payload = unpack(
             part,
             verified.attachments[part.content_id],

@@ -12,6 +12,7 @@ import pytest
 from lxml import etree
 
 from gateway.core.as4 import namespaces as ns
+from gateway.core.as4 import open as opening
 from gateway.core.as4.compression import gunzip, gzip
 from gateway.core.as4.message import PartInfo, Property
 from gateway.core.as4.mime import MimePart, build_multipart, parse_multipart
@@ -26,6 +27,7 @@ from gateway.core.errors import (
     InvalidHeader,
     MimeInconsistency,
     PolicyNoncompliance,
+    ValueInconsistent,
 )
 from tests.fixtures import pki
 from tests.fixtures.as4 import (
@@ -208,6 +210,30 @@ def test_a_moved_messaging_is_refused():
         one(envelope, hiding_place).append(signed)
         with pytest.raises(As4Error):
             open_any(*repack(sealed, envelope=envelope))
+
+
+def test_header_blocks_in_the_wrong_place_are_refused():
+    """Messaging or Security alone, but not directly in the Header."""
+    sealed = seal()
+    for block in ("//eb:Messaging", "//wsse:Security"):
+        for place in ("/S12:Envelope/S12:Body", "/S12:Envelope/S12:Header/x"):
+            envelope = tree_of(sealed)
+            etree.SubElement(one(envelope, "/S12:Envelope/S12:Header"), "x")
+            one(envelope, place).append(one(envelope, block))
+            with pytest.raises(InvalidHeader):
+                open_any(*repack(sealed, envelope=envelope))
+
+
+def test_the_last_comparisons_hold_by_themselves():
+    """Two checks that earlier steps make hard to reach still refuse what they are there for (as4.md 37)."""
+    opening._same(header(), header())
+    with pytest.raises(ValueInconsistent):
+        opening._same(header(), header(conversation_id="other"))
+    announced = (PartInfo(content_id="a@x"),)
+    opening._covered(announced, {"a@x": b""})
+    for signed in ({}, {"b@x": b""}, {"a@x": b"", "b@x": b""}):
+        with pytest.raises(PolicyNoncompliance):
+            opening._covered(announced, signed)
 
 
 @pytest.mark.parametrize(

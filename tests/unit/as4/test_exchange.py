@@ -11,6 +11,13 @@ from gateway.core.as4 import namespaces as ns
 from gateway.core.as4.compression import gzip
 from gateway.core.as4.message import PartInfo, Payload, Property
 from gateway.core.as4.mime import MimePart, build_multipart, parse_multipart
+from gateway.core.as4.policy import (
+    OAEP_SHA1_MGF1P,
+    OAEP_SHA256,
+    SecurityPolicy,
+    TokenReference,
+    UnsafeSecurityPolicy,
+)
 from gateway.core.as4.receipts import build_receipt, match_receipt
 from gateway.core.as4.seal import seal_user_message
 from gateway.core.as4.verified import VerifiedReceipt
@@ -484,6 +491,33 @@ def test_an_expired_certificate_is_not_encrypted_to():
             policy=POLICY,
             now=pki.NOW + dt.timedelta(days=4000),
         )
+
+
+def test_the_producer_leaves_part_info_to_the_seal():
+    """PartInfo follows from the payloads: a header that already has some is refused."""
+    with pytest.raises(ValueInconsistent):
+        seal(header(parts=(PartInfo(content_id="a@x"),)))
+
+
+@pytest.mark.as4(22)
+@pytest.mark.parametrize("kind", list(TokenReference), ids=lambda k: k.value)
+def test_every_kind_of_token_reference_is_understood(kind):
+    """BST, PKIPath, SubjectKeyIdentifier and IssuerSerial, for signing and encryption key."""
+    policy = SecurityPolicy(send_token_reference=kind)
+    opened = open_user(seal(policy=policy))
+    assert opened.certificate == pki.party(pki.UK).signing.certificate
+
+
+@pytest.mark.as4(25)
+def test_the_older_key_transport_needs_an_agreement():
+    """rsa-oaep-mgf1p is refused by default and read under the policy that allows it."""
+    older = UnsafeSecurityPolicy(
+        key_transports=frozenset({OAEP_SHA256, OAEP_SHA1_MGF1P}), send_key_transport=OAEP_SHA1_MGF1P
+    )
+    sealed = seal(policy=older)
+    with pytest.raises(FailedDecryption):
+        open_user(sealed)
+    assert open_user(sealed, policy=older).encrypted
 
 
 @pytest.mark.parametrize(
