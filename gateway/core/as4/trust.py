@@ -80,17 +80,23 @@ class TrustStore:
     def _roots(self) -> verification.Store:
         return verification.Store(list(self.anchors))
 
-    def find(self, reference: IssuerSerial | SubjectKeyId) -> x509.Certificate:
-        """The one pinned certificate that the reference means. Raises FailedAuthentication."""
+    def find(self, reference: IssuerSerial | SubjectKeyId, now: dt.datetime) -> x509.Certificate:
+        """The pinned certificate that the reference means; it is not checked yet.
+
+        A certificate renewed over the same key keeps its key identifier: the newest valid at ``now`` is
+        meant. Raises FailedAuthentication when none is, or when it could be two parties' certificate.
+        """
         found = [
-            certificate
-            for pinned in self.party_certificates.values()
+            (party, certificate)
+            for party, pinned in self.party_certificates.items()
             for certificate in pinned
             if names(certificate, reference)
         ]
-        if len(found) != 1:
+        valid = [(party, c) for party, c in found if c.not_valid_before_utc <= now <= c.not_valid_after_utc]
+        candidates = valid or found
+        if len({party for party, _ in candidates}) != 1:
             raise FailedAuthentication("the signing certificate is not known")
-        return found[0]
+        return max((c for _, c in candidates), key=lambda c: c.not_valid_before_utc)
 
     def check(
         self, certificate: x509.Certificate, now: dt.datetime, chain: Sequence[x509.Certificate] = ()

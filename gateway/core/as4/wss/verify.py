@@ -95,7 +95,7 @@ def verify_envelope(
     # (4) scope
     check_scope(signature, places, parts, attachments, policy)
     # (5) KeyInfo
-    certificate, chain = _certificate(signature, parts, trust, policy)
+    certificate, chain = _certificate(signature, parts, trust, policy, now)
     # (6) trust
     party_id = trust.check(certificate, now, chain)
     # (7) signature value
@@ -206,7 +206,11 @@ def check_scope(
 
 
 def _certificate(
-    signature: Signature, envelope: Envelope, trust: TrustStore, policy: SecurityPolicy
+    signature: Signature,
+    envelope: Envelope,
+    trust: TrustStore,
+    policy: SecurityPolicy,
+    now: dt.datetime,
 ) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
     """(5) The signing certificate and the intermediates that came with it."""
     token = tokens.read_token(signature.key_info, envelope.security)
@@ -214,7 +218,7 @@ def _certificate(
         raise PolicyNoncompliance("this kind of token reference is not allowed by the policy")
     if isinstance(token, tokens.EmbeddedToken):
         return token.certificates[0], token.certificates[1:]
-    return trust.find(token), ()
+    return trust.find(token, now), ()
 
 
 def check_value(signature: Signature, certificate: x509.Certificate, policy: SecurityPolicy) -> None:

@@ -914,6 +914,33 @@ def test_no_single_octet_can_be_changed_unnoticed(data: st.DataObject) -> None:
     assert verified.attachments == PARTS
 
 
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_no_element_can_be_moved_or_copied_unnoticed(data: st.DataObject) -> None:
+    """Signature wrapping in general: any element moved or copied to any place, with or without its id.
+
+    Either a refusal from the error tree, or the very same signed header and parts.
+    """
+    root = GOOD.tree()
+    everything = list(root.iter(etree.Element))
+    for _ in range(data.draw(st.integers(1, 3))):
+        taken = data.draw(st.sampled_from(everything[1:]))
+        element = copy.deepcopy(taken) if data.draw(st.booleans()) else taken
+        if data.draw(st.booleans()):
+            for inside in element.iter(etree.Element):
+                inside.attrib.pop(tree.WSU_ID, None)
+        targets = [e for e in everything if e not in set(taken.iter())]
+        target = data.draw(st.sampled_from(targets))
+        target.insert(data.draw(st.integers(0, len(target))), element)
+    try:
+        verified = Signed(etree.tostring(root), PARTS, ()).verify()
+    except As4Error:
+        return
+    assert tree.canonical(verified.messaging) == tree.canonical(GOOD.verify().messaging)
+    assert verified.attachments == PARTS
+    assert verified.body_is_empty
+
+
 def test_refusals_hold_no_value_of_the_message() -> None:
     """No refusal quotes the message: texts are fixed."""
     with pytest.raises(InvalidHeader) as refusal:

@@ -10,9 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lxml import etree
 
-from contracts.xml import parse_xml
+from contracts.xml import XmlRefused, parse_xml
 from gateway.core.as4 import namespaces as ns
 from gateway.core.as4.keys import DecryptionKey
 from gateway.core.as4.policy import (
@@ -407,6 +409,27 @@ def test_somebody_elses_message_looks_the_same() -> None:
         opened(keys=(pki.party(pki.FR).decryption,))
     with pytest.raises(FailedDecryption, match=f"^{REFUSAL}$"):
         opened(keys=())
+
+
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_any_changed_octet_gives_the_same_refusal_or_the_same_parts(data: st.DataObject) -> None:
+    """Whatever one octet of the envelope becomes: FailedDecryption, or nothing but the true plaintext."""
+    position = data.draw(st.integers(0, len(CONTENT) - 1))
+    changed = bytearray(CONTENT)
+    changed[position] = data.draw(st.integers(0, 255))
+    try:
+        root = parse_xml(bytes(changed))
+    except XmlRefused:
+        return
+    try:
+        result = decrypt_attachments(root, SEALED, keys=(UK,), policy=POLICY)
+    except FailedDecryption as exc:
+        assert str(exc) == REFUSAL  # noqa: PT017 — either outcome is right, each with its own proof
+        return
+    assert all(result.contents[name] == PARTS[name] for name in result.encrypted)
+    assert all(result.contents[name] == SEALED[name] for name in SEALED if name not in result.encrypted)
 
 
 # ---- encrypting --------------------------------------------------------------------------------

@@ -132,19 +132,41 @@ def test_contradictory_trust_is_a_configuration_error() -> None:
 def test_finding_by_reference() -> None:
     """SKI and issuer with serial number find the one pinned certificate; anything else finds none."""
     store = pki.trust_store()
-    assert store.find(SubjectKeyId(FR.subject_key_id)) == LEAF
-    assert store.find(FR.issuer_serial) == LEAF
+    assert store.find(SubjectKeyId(FR.subject_key_id), pki.NOW) == LEAF
+    assert store.find(FR.issuer_serial, pki.NOW) == LEAF
     for unknown in (SubjectKeyId(b"x"), IssuerSerial(FR.issuer_serial.issuer, 1)):
         with pytest.raises(FailedAuthentication, match="not known"):
-            store.find(unknown)
+            store.find(unknown, pki.NOW)
 
 
-def test_an_ambiguous_key_identifier_finds_none() -> None:
-    """Two pinned certificates over one key share their SKI: it names neither."""
-    expired, future = pki.expired().certificate, pki.not_yet_valid().certificate
-    assert subject_key_id(expired) == subject_key_id(future)
-    with pytest.raises(FailedAuthentication):
-        pki.trust_store().find(SubjectKeyId(subject_key_id(expired)))
+def test_a_renewed_certificate_keeps_its_key_identifier() -> None:
+    """Of two pinned certificates over one key, the SKI means the newest that is valid at the time."""
+    key = pki.private_key("renewed over one key")
+    old, new = (
+        pki.issue(
+            pki.name("renewed"),
+            key.public_key(),
+            pki.authority(),
+            not_before=pki.NOW + start * pki.DAY,
+            not_after=pki.NOW + (start + 30) * pki.DAY,
+        )
+        for start in (-20, 5)
+    )
+    store = TrustStore((CA,), {"peer": (new, old)})
+    reference = SubjectKeyId(subject_key_id(old))
+    assert store.find(reference, pki.NOW) == old
+    assert store.find(reference, pki.NOW + 7 * pki.DAY) == new
+    long_ago = pki.NOW - 400 * pki.DAY
+    assert "not yet valid" in refused(store, store.find(reference, long_ago), long_ago)
+
+
+def test_one_key_identifier_for_two_parties_means_nobody() -> None:
+    """Two parties' certificates over one key cannot be told apart."""
+    key = pki.private_key("shared")
+    first, second = (pki.issue(pki.name(n), key.public_key(), pki.authority()) for n in ("a", "b"))
+    store = TrustStore((CA,), {"a": (first,), "b": (second,)})
+    with pytest.raises(FailedAuthentication, match="not known"):
+        store.find(SubjectKeyId(subject_key_id(first)), pki.NOW)
 
 
 @pytest.mark.parametrize(
