@@ -61,10 +61,10 @@ def parse_user_message(element: etree._Element, policy: SecurityPolicy) -> UserM
         from_party=from_party,
         to_party=to_party,
         service=strict.text(service, ("type",)),
-        service_type=service.get("type"),
+        service_type=service.get("type") or None,
         action=action,
         agreement_ref=None if agreement is None else strict.text(agreement, ("type", "pmode")),
-        agreement_type=None if agreement is None else agreement.get("type"),
+        agreement_type=None if agreement is None else agreement.get("type") or None,
         agreement_pmode=None if agreement is None else agreement.get("pmode"),
         mpc=element.get("mpc"),
         properties=properties,
@@ -79,7 +79,9 @@ def _party(element: etree._Element) -> Party:
     seq.end()
     if not party_id:
         raise InvalidHeader(f"{strict.local(element)} lacks PartyId")
-    return Party(id=strict.text(party_id[0], ("type",)), type=party_id[0].get("type"), role=strict.text(role))
+    return Party(
+        id=strict.text(party_id[0], ("type",)), type=party_id[0].get("type") or None, role=strict.text(role)
+    )
 
 
 def _properties(element: etree._Element | None) -> tuple[Property, ...]:

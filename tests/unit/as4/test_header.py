@@ -188,6 +188,7 @@ def test_the_unbent_forgery_is_accepted():
 
 
 LEGAL = {
+    "empty-agreement-type": _set("//eb:AgreementRef", "type", ""),
     "schema-and-description": lambda e: (
         _add("//eb:PartInfo", ns.q(ns.EB, "Description"), text="d", first=True)(e),
         _add("//eb:PartInfo", ns.q(ns.EB, "Schema"), first=True, attributes={"location": "urn:x"})(e),
