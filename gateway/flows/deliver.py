@@ -84,14 +84,14 @@ async def _prepare(entry: OutboxEntry, d: Delivery) -> Job | Outcome:
     if _overtaken(job):
         return await record_cancelled(job, d)
     if not circuit.may_send(breaker, now):
-        return await _wait_for_circuit(entry, breaker.probe_at, d)
+        return await _wait_for_circuit(entry, d)
     if circuit.is_open(breaker):
         async with d.store.begin() as tx:
             breaker = await tx.breaker(entry.endpoint)  # read again: only one attempt may probe
             if circuit.may_send(breaker, now):
                 await tx.save_breaker(circuit.start_probe(breaker, now, d.breaker))
                 return job
-        return await _wait_for_circuit(entry, breaker.probe_at, d)
+        return await _wait_for_circuit(entry, d)
     return job
 
 
@@ -104,10 +104,11 @@ def _overtaken(job: Job) -> bool:
     return withdrawn and record.type not in _ALWAYS_SENT
 
 
-async def _wait_for_circuit(entry: OutboxEntry, until: dt.datetime | None, d: Delivery) -> Outcome:
-    due_at = max(until or d.clock.now() + d.breaker.first_wait, d.clock.now())
+async def _wait_for_circuit(entry: OutboxEntry, d: Delivery) -> Outcome:
+    """Gives the row back due at once: workers leave out an endpoint whose circuit is open, so the row goes
+    as soon as a probe has closed it (a due time of its own would outlast the outage)."""
     async with d.store.begin() as tx:
-        await tx.release(entry, due_at)
+        await tx.release(entry, d.clock.now())
     return Outcome.WAITING
 
 
