@@ -136,3 +136,11 @@ def test_too_large_a_document_is_refused(judge: Judge) -> None:
     """Above the parser's limit nothing is parsed."""
     with pytest.raises(InvalidDocument, match=r"xml\.malformed"):
         judge.judge(b"<a/>" + b" " * 5_000_000)
+
+
+def test_comments_cost_linear_time(judge: Judge) -> None:
+    """A document full of comments (lxml's walk with comment events is quadratic) is refused at once."""
+    started = time.perf_counter()
+    with pytest.raises(InvalidDocument, match=r"xml\.comment"):
+        judge.judge(_padded("<!---->" * 600_000))
+    assert time.perf_counter() - started < 5
