@@ -345,6 +345,82 @@ def test_messages_of_an_open_case(message: model.Message, case: CaseView | None,
     assert ids(judged(message, case)) == expected
 
 
+def _files(count: int, size: int = 1) -> tuple[model.Attachment, ...]:
+    return tuple(b.attachment(content_id=f"f{i}", size=size) for i in range(count))
+
+
+def _expiring(day: dt.date) -> model.Message:
+    document = replace(NOMINEE.persons[0].documents[0], expires_on=day)
+    return nomination(persons=(replace(NOMINEE.persons[0], documents=(document,)),))
+
+
+NOW = b.NOMINATION.issued_at
+FAMILY = model.FamilyLink(family_reference="FAM-1", main_applicant=True)
+EDGES: list[tuple[model.Message, model.Message]] = [
+    (
+        request(attachments=_files(2, 10_000_000)),
+        request(attachments=(*_files(2, 10_000_000), b.attachment())),
+    ),
+    (request(attachments=_files(20)), request(attachments=_files(21))),
+    (
+        request(persons=(PERSON, *[MINOR] * 19), family=FAMILY),
+        request(persons=(PERSON, *[MINOR] * 20), family=FAMILY),
+    ),
+    (
+        request(claim=claim(CLAIM.DECLARED_INADMISSIBLE, b.REQUEST.issued_at)),
+        request(claim=claim(CLAIM.DECLARED_INADMISSIBLE, b.REQUEST.issued_at + dt.timedelta(milliseconds=1))),
+    ),
+    (
+        request(claim=claim(CLAIM.DECLARED_INADMISSIBLE, BODY.arrival.at)),
+        request(claim=claim(CLAIM.DECLARED_INADMISSIBLE, BODY.arrival.at - dt.timedelta(milliseconds=1))),
+    ),
+    (nomination(located_in_france_at=NOW), nomination(located_in_france_at=LATE)),
+    (nomination(biometrics_enrolled_at=NOW), nomination(biometrics_enrolled_at=LATE)),
+    (_expiring(NOW.date()), _expiring(NOW.date() - dt.timedelta(days=1))),
+]
+
+
+@pytest.mark.parametrize(("inside", "outside"), EDGES)
+def test_both_sides_of_an_edge(inside: model.Message, outside: model.Message) -> None:
+    """The last allowed value passes and the next one does not."""
+    assert ids(judged(inside)) == set()
+    assert len(ids(judged(outside))) == 1
+
+
+def test_the_visa_may_end_on_the_last_day() -> None:
+    """Art 12: three months from the decision, to the day; it may end on the day it was granted."""
+    decided = b.LATER.astimezone(LONDON).date()
+    for until, expected in (
+        (decided - dt.timedelta(days=1), {"art12.visa_ended"}),
+        (decided, set()),
+        (add_months(decided, 3), set()),
+        (add_months(decided, 3) + dt.timedelta(days=1), {"art12.visa_three_months"}),
+    ):
+        assert ids(judged(b.message(b.visa(until=until), of=NOM), GRANTABLE)) == expected
+
+
+def test_the_transfer_may_end_on_the_last_day() -> None:
+    """Art 1: three months after the London day of the arrival, that day included."""
+    last = add_months(BODY.arrival.at.astimezone(LONDON).date(), 3)
+    evening = model.to_utc_ms(dt.datetime.combine(last, dt.time(23, 59), LONDON))
+    inside, outside = (
+        b.message(b.notice(arrival_at=at)) for at in (evening, evening + dt.timedelta(minutes=1))
+    )
+    assert ids(judged(inside, OPEN)) == set()
+    assert ids(judged(outside, OPEN)) == {"art1.three_months"}
+
+
+def test_the_last_correction_counts() -> None:
+    """Of two corrections of the arrival the later one stands."""
+    early, again = (
+        b.message(b.correction(arrival=arrival(at=BODY.arrival.at - dt.timedelta(days=days))))
+        for days in (60, 0)
+    )
+    far = b.message(b.notice(arrival_at=b.LATER + dt.timedelta(days=40)))
+    assert ids(judged(far, b.case("accepted", early, again))) == set()
+    assert ids(judged(far, b.case("accepted", again, early))) == {"art1.three_months"}
+
+
 def test_corrections_count() -> None:
     """The three months and the number of persons follow the facts as last corrected."""
     moved = b.message(b.correction(arrival=arrival(at=BODY.arrival.at - dt.timedelta(days=60))))
@@ -407,6 +483,7 @@ AGES: list[tuple[tuple[int | None, int | None, int | None], str, Age]] = [
     ((2008, 11, None), "2026-11-23", Age.UNCERTAIN),
     ((2008, 11, None), "2026-11-30", Age.ADULT),
     ((2008, 12, None), "2026-11-30", Age.MINOR),
+    ((2008, 12, None), "2026-12-01", Age.UNCERTAIN),
     ((2008, None, None), "2026-12-30", Age.UNCERTAIN),
     ((2008, None, None), "2026-12-31", Age.ADULT),
     ((2009, None, None), "2026-12-31", Age.MINOR),
