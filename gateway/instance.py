@@ -1,0 +1,146 @@
+"""An instance folder as values: settings, keys, agreement, and what follows from them; nothing is opened."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from adapters.fr import FrAdapter
+from adapters.uk import UkAdapter
+from contracts.codes import Direction
+from gateway.clock import SystemClock
+from gateway.config import Settings, load_settings
+from gateway.core.as4.policy import SecurityPolicy
+from gateway.core.jws import Alg, signer_of
+from gateway.core.treaty.agreement import Agreement, uk_fr
+from gateway.flows.access_point import AccessPoint, make_access_point
+from gateway.flows.exchange import Exchange, Limits
+from gateway.flows.ports import Store
+from gateway.keys import KeyRing, load_keyring
+from gateway.keys.partner import Partner, load_partner
+from gateway.store import open_store
+from gateway.transport.tls import client_context, server_context
+from gateway.web.rest.clients import ClientRegistry, load_clients
+
+
+def url_of(host: str, port: int, *, tls: bool) -> str:
+    """A base URL; "every address" is shown as loopback."""
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 — compared, not bound
+        host = "127.0.0.1"
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if tls else 'http'}://{shown}:{port}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instance:
+    """An instance folder as loaded; nothing is opened yet."""
+
+    folder: Path
+    settings: Settings
+    keyring: KeyRing = field(repr=False)
+    agreement: Agreement = field(repr=False)
+    clock: SystemClock = field(repr=False, default_factory=SystemClock)
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Self:
+        """Settings and keys of ``folder``. Raises ConfigError that names the setting and the cure."""
+        root = Path(folder).resolve()
+        settings = load_settings(root)
+        return cls(
+            folder=root,
+            settings=settings,
+            keyring=load_keyring(root / settings.keys.folder),
+            agreement=uk_fr(),
+        )
+
+    @property
+    def database_url(self) -> str:
+        """The database; a relative SQLite path counts from the folder."""
+        url = self.settings.database.url or "sqlite:///passerelle.db"
+        scheme, _, path = url.partition(":///")
+        if scheme.startswith("sqlite") and path and not path.startswith("/"):
+            return f"{scheme}:///{self.folder / path}"
+        return url
+
+    async def open_store(self, *, create: bool = False) -> Store:
+        """The store; ``create`` makes or upgrades the schema first. Raises ConfigError, Unavailable."""
+        return await asyncio.to_thread(open_store, self.database_url, keyring=self.keyring, create=create)
+
+    def load_partner(self) -> Partner:
+        """The French side's certificates. Raises ConfigError."""
+        party = self.agreement.parties.fr.id
+        return load_partner(self.folder / self.settings.keys.trust, party, now=self.clock.now())
+
+    def load_clients(self) -> ClientRegistry:
+        """The registered UK clients. Raises ConfigError."""
+        hooks = self.settings.webhooks
+        return load_clients(
+            self.folder / self.settings.keys.clients, allow_private_webhooks=hooks.unsafe_private_targets
+        )
+
+    def make_access_point(self) -> AccessPoint:
+        """Our AS4 side. Raises ConfigError when the partner's certificates are missing or expired."""
+        partner = self.load_partner()
+        return make_access_point(
+            self.agreement,
+            Direction.UK_TO_FR,
+            domain=self.settings.as4.message_id_domain,
+            signer=self.keyring.as4_sign,
+            decryption_keys=self.keyring.as4_decrypt,
+            recipient=partner.recipient,
+            trust=partner.trust,
+            policy=SecurityPolicy(max_decompressed_bytes=4 * self.settings.limits.as4_message_bytes),
+        )
+
+    def french_tls(self) -> ssl.SSLContext:
+        """TLS towards the French access point. Raises ConfigError."""
+        shown = self.settings.france.present_client_certificate
+        return client_context(
+            anchors=self.folder / self.settings.france.anchors,
+            minimum=self.settings.tls.minimum,
+            certificate=self.keyring.tls_certificate if shown else None,
+            key=self.keyring.tls_key if shown else None,
+        )
+
+    def uk_tls(self) -> ssl.SSLContext | None:
+        """TLS of the UK listener, None when it is plain. Raises ConfigError."""
+        part = self.settings.uk_api
+        return self._listener_tls(part.client_certificates, part.client_anchors) if part.tls else None
+
+    def as4_tls(self) -> ssl.SSLContext | None:
+        """TLS of the AS4 listener, None when it is plain. Raises ConfigError."""
+        part = self.settings.as4
+        return self._listener_tls(part.client_certificates, part.client_anchors) if part.tls else None
+
+    def _listener_tls(self, client_certificates: str, anchors: Path) -> ssl.SSLContext:
+        return server_context(
+            certificate=self.keyring.tls_certificate,
+            key=self.keyring.tls_key,
+            minimum=self.settings.tls.minimum,
+            client_certificates=client_certificates,
+            client_anchors=self.folder / anchors,
+        )
+
+    def exchange(
+        self, store: Store, clients: ClientRegistry | None = None, *, issuer: str | None = None
+    ) -> Exchange:
+        """What the UK-side use cases work with. ``issuer``: our base URL as bound, else from the settings.
+        Raises ConfigError."""
+        part, limits = self.settings.uk_api, self.settings.limits
+        bound = issuer or url_of(part.host, part.port, tls=part.tls)
+        clients = clients or self.load_clients()
+        return Exchange(
+            store=store,
+            clock=self.clock,
+            uk=UkAdapter(),
+            fr=FrAdapter(sex_not_specified="hold" if self.agreement.sex.handling == "hold" else "carry"),
+            agreement=self.agreement,
+            french_party=self.agreement.parties.fr.id,
+            signer=signer_of(self.keyring.jws[0], Alg.ES256),
+            issuer=(part.public_url or bound).rstrip("/"),
+            limits=Limits(message_bytes=limits.uk_body_bytes, attachments_bytes=limits.attachments_bytes),
+            webhooks=clients.webhooks,
+        )

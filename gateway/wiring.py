@@ -1,0 +1,167 @@
+"""The parts of a running gateway, each made from an ``Instance``: applications, transports, worker."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+
+from aiohttp import web
+
+from gateway.config import Settings
+from gateway.core.breaker import BreakerPolicy
+from gateway.core.jws import Alg, signer_of
+from gateway.core.records import Channel, OutboxEntry
+from gateway.core.retry import RetrySchedule
+from gateway.flows.accept_fr import FrenchInbox
+from gateway.flows.access_point import AccessPoint
+from gateway.flows.deliver import deliver
+from gateway.flows.delivery_record import Delivery
+from gateway.flows.exchange import Exchange
+from gateway.flows.webhooks import WebhookSender, deliver_webhook, resolved_address_allowed
+from gateway.instance import Instance
+from gateway.transport.http import HttpTransport
+from gateway.transport.tls import client_context
+from gateway.web.app import UkServices, UkSettings, make_app
+from gateway.web.as4 import make_as4_app
+from gateway.web.console.accounts import Accounts, Sessions
+from gateway.web.console.app import ConsoleServices, make_console
+from gateway.web.rest.clients import ClientRegistry
+from gateway.worker import Worker, WorkerPlan
+
+OPERATORS_FILE = "operators.toml"
+
+
+def make_uk_app(instance: Instance, exchange: Exchange, clients: ClientRegistry) -> web.Application:
+    """The UK API with the console below ``/console``."""
+    part = instance.settings.uk_api
+    app = make_app(
+        UkServices(
+            exchange=exchange,
+            clients=clients,
+            token_signer=signer_of(instance.keyring.token[0], Alg.ES256),
+            webhook_signer=signer_of(instance.keyring.webhook[0], Alg.EDDSA),
+            settings=UkSettings(
+                rate_per_second=part.rate_per_second,
+                rate_burst=part.rate_burst,
+                longest_wait=dt.timedelta(seconds=part.longest_wait_s),
+            ),
+        )
+    )
+    console = ConsoleServices(
+        store=exchange.store,
+        clock=instance.clock,
+        accounts=Accounts.load(instance.folder / OPERATORS_FILE),
+        sessions=Sessions(instance.keyring.index_key),
+        secure_cookie=part.tls,
+    )
+    app.add_subapp("/console", make_console(console))
+    return app
+
+
+def make_french_app(instance: Instance, exchange: Exchange, access_point: AccessPoint) -> web.Application:
+    """The AS4 endpoint."""
+    inbox = FrenchInbox(
+        store=exchange.store,
+        clock=instance.clock,
+        french=exchange.fr,
+        access_point=access_point,
+        agreement=instance.agreement,
+        webhooks=exchange.webhooks,
+    )
+    return make_as4_app(inbox, max_bytes=instance.settings.limits.as4_message_bytes)
+
+
+def french_transport(instance: Instance) -> HttpTransport:
+    france = instance.settings.france
+    return HttpTransport(
+        clock=instance.clock,
+        tls=instance.french_tls(),
+        connect_timeout_s=france.connect_timeout_s,
+        total_timeout_s=france.total_timeout_s,
+        max_answer_bytes=instance.settings.limits.as4_answer_bytes,
+        connections=france.connections,
+    )
+
+
+def webhook_transport(instance: Instance) -> HttpTransport:
+    hooks = instance.settings.webhooks
+    return HttpTransport(
+        clock=instance.clock,
+        tls=client_context(anchors=None, minimum=instance.settings.tls.minimum),
+        connect_timeout_s=hooks.timeout_s,
+        total_timeout_s=hooks.timeout_s,
+        max_answer_bytes=65_536,
+        allowed_address=None if hooks.unsafe_private_targets else resolved_address_allowed,
+    )
+
+
+def retry_schedule(settings: Settings) -> RetrySchedule:
+    return RetrySchedule(
+        delays=settings.retry.schedule_s,
+        jitter=settings.retry.jitter,
+        max_delay=max(*settings.retry.schedule_s, 1.0),
+        max_retry_after=settings.retry.retry_after_max_s,
+        max_age=dt.timedelta(seconds=settings.retry.max_age_s),
+    )
+
+
+def breaker_policy(settings: Settings) -> BreakerPolicy:
+    return BreakerPolicy(
+        threshold=settings.breaker.failures,
+        first_wait=dt.timedelta(seconds=settings.breaker.first_wait_s),
+        longest_wait=dt.timedelta(seconds=settings.breaker.longest_wait_s),
+        probe_lease=dt.timedelta(seconds=settings.worker.lease_s),
+    )
+
+
+def make_worker(
+    instance: Instance,
+    exchange: Exchange,
+    access_point: AccessPoint,
+    *,
+    french: HttpTransport,
+    webhooks: HttpTransport,
+) -> Worker:
+    """The worker with a handler for each channel."""
+    settings = instance.settings
+    schedule = retry_schedule(settings)
+    delivery = Delivery(
+        store=exchange.store,
+        transport=french,
+        clock=instance.clock,
+        french=exchange.fr,
+        access_point=access_point,
+        url=settings.france.url,
+        schedule=schedule,
+        breaker=breaker_policy(settings),
+        random=random.SystemRandom().random,
+        webhooks=exchange.webhooks,
+    )
+    sender = WebhookSender(
+        store=exchange.store,
+        transport=webhooks,
+        clock=instance.clock,
+        targets={target.webhook_id: target for target in exchange.webhooks},
+        key=instance.keyring.webhook[0],
+        issuer=exchange.issuer,
+        schedule=schedule,
+    )
+
+    async def over_as4(entry: OutboxEntry) -> str:
+        return await deliver(entry, delivery)
+
+    async def to_webhook(entry: OutboxEntry) -> str:
+        return (await deliver_webhook(entry, sender)).decision
+
+    return Worker(
+        store=exchange.store,
+        clock=instance.clock,
+        handlers={Channel.AS4: over_as4, Channel.WEBHOOK: to_webhook},
+        endpoints=(access_point.partner,),
+        plan=WorkerPlan(
+            concurrency=settings.worker.concurrency,
+            poll_s=settings.worker.poll_s,
+            lease=dt.timedelta(seconds=settings.worker.lease_s),
+            drain_s=settings.worker.drain_s,
+        ),
+    )
