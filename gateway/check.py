@@ -1,0 +1,115 @@
+"""``check_settings``: what is wrong, weak or about to expire in an instance folder, before it serves."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from cryptography import x509
+from pydantic import BaseModel
+
+from gateway.config import Settings
+from gateway.core.errors import ConfigError
+from gateway.instance import Instance
+from gateway.keys import files
+
+_SOON = dt.timedelta(days=30)
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One line of the report; ``setting`` names the place, ``text`` the matter and its cure."""
+
+    level: Level
+    setting: str
+    text: str
+
+
+def unsafe_settings(settings: Settings) -> tuple[str, ...]:
+    """Names of the ``unsafe_…`` settings that are on."""
+    found = []
+    for name in Settings.model_fields:
+        section = getattr(settings, name)
+        if isinstance(section, BaseModel):
+            found += [
+                f"{name}.{key}"
+                for key in type(section).model_fields
+                if key.startswith("unsafe_") and getattr(section, key)
+            ]
+    return tuple(found)
+
+
+def check_settings(folder: Path) -> tuple[Finding, ...]:
+    """Everything worth telling about the instance in ``folder``; never raises for what it finds there.
+
+    The database is not opened: ``Store.ping`` says whether it answers.
+    """
+    try:
+        instance = Instance.load(folder)
+    except ConfigError as exc:
+        return (Finding(level=Level.ERROR, setting="instance", text=exc.detail),)
+    return tuple(_findings(instance))
+
+
+def _findings(instance: Instance) -> Iterator[Finding]:
+    yield Finding(level=Level.OK, setting="settings", text="the settings are complete and known")
+    for name in unsafe_settings(instance.settings):
+        yield Finding(
+            level=Level.WARNING, setting=name, text="weakens the gateway; turn it off when possible"
+        )
+    parts: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("keys.trust", instance.load_partner),
+        ("keys.clients", instance.load_clients),
+        ("france.anchors", instance.french_tls),
+        ("uk_api.tls", instance.uk_tls),
+        ("as4.tls", instance.as4_tls),
+    )
+    for setting, load in parts:
+        yield _loaded(setting, load)
+    if not any((instance.folder / instance.settings.keys.clients).glob("*.toml")):
+        yield Finding(level=Level.WARNING, setting="keys.clients", text="no UK client is registered yet")
+    yield from _certificates(instance)
+
+
+def _loaded(setting: str, load: Callable[[], object]) -> Finding:
+    try:
+        load()
+    except ConfigError as exc:
+        return Finding(level=Level.ERROR, setting=setting, text=exc.detail)
+    return Finding(level=Level.OK, setting=setting, text="can be used")
+
+
+def _certificates(instance: Instance) -> Iterator[Finding]:
+    now = instance.clock.now()
+    keys = instance.keyring
+    own = (
+        ("keys/as4-sign", keys.as4_sign.certificate),
+        ("keys/as4-decrypt", keys.as4_decrypt[0].certificate),
+        ("keys/tls", files.read_chain(keys.tls_certificate)[0]),
+    )
+    for place, certificate in own:
+        yield _validity(place, certificate, now)
+    try:
+        partner = instance.load_partner()
+    except ConfigError:
+        return  # told above
+    yield _validity("trust: encryption", partner.recipient, now)
+    for certificate in partner.signing:
+        yield _validity("trust: signature", certificate, now)
+
+
+def _validity(place: str, certificate: x509.Certificate, now: dt.datetime) -> Finding:
+    left = certificate.not_valid_after_utc - now
+    if left <= dt.timedelta() or now < certificate.not_valid_before_utc:
+        return Finding(level=Level.ERROR, setting=place, text="the certificate is not valid today; renew it")
+    level = Level.WARNING if left < _SOON else Level.OK
+    return Finding(level=level, setting=place, text=f"the certificate is valid for {left.days} days")
