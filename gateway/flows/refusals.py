@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from contracts.codes import MessageType
-from contracts.ports import ContractError
-from gateway.core.errors import PasserelleError, SchemaViolation
+from gateway.core.errors import PasserelleError
 from gateway.flows.exchange import Exchange
 
 _MOST_CODES = 20
@@ -12,7 +11,7 @@ _MOST_CODES = 20
 
 async def audit_refusal(
     exchange: Exchange,
-    exc: PasserelleError | ContractError,
+    error: PasserelleError,
     *,
     client_id: str,
     message_type: MessageType,
@@ -20,7 +19,7 @@ async def audit_refusal(
     correlation_id: str,
 ) -> None:
     """``subject`` is the case reference or message id of the path, None when a case was to be opened."""
-    codes = sorted({p.code for p in exc.problems})
+    codes = sorted({p.code for p in error.problems})
     async with exchange.store.begin() as tx:
         await tx.append_audit(
             at=exchange.clock.now(),
@@ -28,7 +27,7 @@ async def audit_refusal(
             action="message.refused",
             subject=subject or message_type.value,
             data={
-                "code": exc.code if isinstance(exc, PasserelleError) else SchemaViolation.code,
+                "code": error.code,
                 "codes": " ".join(codes[:_MOST_CODES]),
                 "type": message_type.value,
                 "correlation_id": correlation_id,

@@ -16,7 +16,6 @@ from gateway.core.errors import (
     NotAcceptable,
     NotFound,
     PasserelleError,
-    RateLimited,
     TooLarge,
     Unavailable,
     UnsupportedMediaType,
@@ -78,8 +77,6 @@ def problem_response(exc: PasserelleError, *, correlation_id: str) -> web.Respon
         response.headers["WWW-Authenticate"] = 'Bearer realm="passerelle", error="invalid_token"'
     if isinstance(exc, Unavailable):
         response.headers["Retry-After"] = "5"
-    if isinstance(exc, RateLimited):
-        response.headers.setdefault("Retry-After", "1")
     return response
 
 

@@ -136,7 +136,7 @@ async def _refused(
     named = request.match_info.get("reference") or request.match_info.get("id")
     await audit_refusal(
         request.app[SERVICES].exchange,
-        exc,
+        error,
         client_id=client.client_id,
         message_type=route.type,
         subject=named if named and (_REFERENCE.fullmatch(named) or _UUID.fullmatch(named)) else None,
