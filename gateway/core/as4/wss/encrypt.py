@@ -46,11 +46,7 @@ def encrypt_attachments(
     """
     if not attachments:
         return {}
-    try:
-        security = tree.only(tree.only(envelope, ns.q(ns.S12, "Header")), ns.q(ns.WSSE, "Security"))
-        tree.only(security, ns.q(ns.DS, "Signature"))
-    except tree.Malformed as exc:
-        raise ValueError("sign before encrypting") from exc
+    security = _signed_security(envelope)
     public_key = _public_key(recipient, policy)
     content_key = rng(CONTENT_KEY_BYTES[policy.send_content_encryption])
     key_id = tree.fresh_id(envelope, "_content-key")
@@ -82,6 +78,15 @@ def encrypt_attachments(
         security.insert(position, data)
         position += 1
     return result
+
+
+def _signed_security(envelope: etree._Element) -> etree._Element:
+    try:
+        security = tree.only(tree.only(envelope, ns.q(ns.S12, "Header")), ns.q(ns.WSSE, "Security"))
+        tree.only(security, ns.q(ns.DS, "Signature"))
+    except tree.Malformed as exc:
+        raise ValueError("sign before encrypting") from exc
+    return security
 
 
 def _public_key(recipient: x509.Certificate, policy: SecurityPolicy) -> rsa.RSAPublicKey:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cryptography.hazmat.primitives.asymmetric import padding
 from lxml import etree
@@ -42,23 +42,30 @@ def sign_envelope(
     if len(attachments) > policy.max_parts or len(attachments) + 2 > policy.max_references:
         raise ValueError("more parts than the policy allows")
 
-    message_id = _identify(envelope, messaging, "_messaging")
-    body_id = _identify(envelope, body, "_body")
     security = etree.Element(ns.q(ns.WSSE, "Security"), nsmap={"wsse": ns.WSSE, "wsu": ns.WSU})
     security.set(ns.q(ns.S12, "mustUnderstand"), "true")
     header.insert(header.index(messaging), security)
-    signature = etree.SubElement(security, ns.q(ns.DS, "Signature"), nsmap={"ds": ns.DS})
-    signed_info = etree.SubElement(signature, ns.q(ns.DS, "SignedInfo"))
-    etree.SubElement(signed_info, ns.q(ns.DS, "CanonicalizationMethod"), Algorithm=EXC_C14N)
-    etree.SubElement(signed_info, ns.q(ns.DS, "SignatureMethod"), Algorithm=policy.send_signature)
-
-    signed: list[tuple[str, str, bytes]] = [
-        (f"#{message_id}", EXC_C14N, tree.canonical(messaging)),
-        (f"#{body_id}", EXC_C14N, tree.canonical(body)),
+    signed = [
+        (f"#{_identify(envelope, element, stem)}", EXC_C14N, tree.canonical(element))
+        for element, stem in ((messaging, "_messaging"), (body, "_body"))
     ]
     for content_id, content in attachments.items():
         octets = references.attachment_octets(content, (media_types or {}).get(content_id))
         signed.append((references.cid_uri(content_id), ns.SWA_CONTENT_SIGNATURE, octets))
+    return _write_signature(security, signed, signer, policy)
+
+
+def _write_signature(
+    security: etree._Element,
+    signed: Sequence[tuple[str, str, bytes]],
+    signer: SigningKey,
+    policy: SecurityPolicy,
+) -> tuple[SignedReference, ...]:
+    """``signed``: (URI, transform, octets) of each reference."""
+    signature = etree.SubElement(security, ns.q(ns.DS, "Signature"), nsmap={"ds": ns.DS})
+    signed_info = etree.SubElement(signature, ns.q(ns.DS, "SignedInfo"))
+    etree.SubElement(signed_info, ns.q(ns.DS, "CanonicalizationMethod"), Algorithm=EXC_C14N)
+    etree.SubElement(signed_info, ns.q(ns.DS, "SignatureMethod"), Algorithm=policy.send_signature)
     result = tuple(
         references.append_reference(
             signed_info, uri=uri, transform=transform, digest_method=policy.send_digest, octets=octets
@@ -67,19 +74,11 @@ def sign_envelope(
     )
     value = etree.SubElement(signature, ns.q(ns.DS, "SignatureValue"))
     key_info = etree.SubElement(signature, ns.q(ns.DS, "KeyInfo"))
-    tokens.write_token(
-        key_info,
-        security,
-        signer.chain,
-        kind=policy.send_token_reference,
-        stem="_signing-token",
-        position=0,
-    )
-    value.text = tree.base64_text(
-        signer.private_key.sign(
-            tree.canonical(signed_info), padding.PKCS1v15(), SIGNATURE_HASHES[policy.send_signature]
-        )
-    )
+    kind = policy.send_token_reference
+    tokens.write_token(key_info, security, signer.chain, kind=kind, stem="_signing-token", position=0)
+    octets = tree.canonical(signed_info)
+    algorithm = SIGNATURE_HASHES[policy.send_signature]
+    value.text = tree.base64_text(signer.private_key.sign(octets, padding.PKCS1v15(), algorithm))
     return result
 
 
