@@ -32,14 +32,15 @@ class Transliteration:
 def transliterate(original: str) -> Transliteration:
     """The upper-case ASCII form of a name.
 
-    (1) compose (NFC) and take anyascii's reading, in capitals; (2) runs of characters outside A-Z, 0-9,
+    (1) compose (NFC) and take anyascii's reading, in capitals, its backtick (ayn, hamza) being an
+    apostrophe; (2) runs of characters outside A-Z, 0-9, space,
     apostrophe, hyphen become one space, flagged unless they were white space; (3) an empty result is
     REPLACEMENT, flagged; (4) what exceeds NAME_MAX is cut, flagged.
     """
     spaced = " ".join(unicodedata.normalize("NFC", original).split())
-    ascii_form = anyascii(spaced).upper()  # (1)
+    ascii_form = anyascii(spaced).upper().replace("`", "'")  # (1)
     cleaned = _FOREIGN.sub(" ", ascii_form)  # (2)
-    lost = len(cleaned) != len(ascii_form) or cleaned != ascii_form
+    lost = cleaned != ascii_form
     lost = lost or any(not c.isspace() and not anyascii(c).strip() for c in spaced)
     value = " ".join(cleaned.split())
     if not value:  # (3)

@@ -132,6 +132,17 @@ def test_a_large_document_is_explained_with_a_path(judge: Judge) -> None:
     assert [(p.path, p.code) for p in caught.value.problems] == [("/p:PriseEnCharge/p:lieu", "xsd.pattern")]
 
 
+@pytest.mark.parametrize("prefix", ["é", "a.b", "div", "𐀀"])
+def test_odd_prefixes_in_a_large_document(prefix: str, judge: Judge) -> None:
+    """A prefix that libxml2's own XPath cannot read back costs the path, not the refusal."""
+    inner = f'<{prefix}:Entete xmlns:{prefix}="urn:passerelle:fr:v1">x</{prefix}:Entete>'
+    with pytest.raises(InvalidDocument) as caught:
+        judge.judge(_padded(inner + "<a/>" * 3_000))
+    expected = "" if prefix == "𐀀" else "/p:AccuseReception/p:Entete"
+    assert caught.value.problems[0].path == expected
+    assert caught.value.problems[0].code == "xsd.unexpected_element"
+
+
 def test_too_large_a_document_is_refused(judge: Judge) -> None:
     """Above the parser's limit nothing is parsed."""
     with pytest.raises(InvalidDocument, match=r"xml\.malformed"):

@@ -23,6 +23,8 @@ from adapters.fr.names import REPLACEMENT, Transliteration, transliterate
         ("İpek", "IPEK"),
         ("  two\n words ", "TWO WORDS"),
         ("Владимир", "VLADIMIR"),
+        ("Al-ʿAmri", "AL-'AMRI"),
+        ("Raʾna", "RA'NA"),
     ],
 )
 def test_usual_names(original: str, expected: str) -> None:
