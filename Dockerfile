@@ -1,8 +1,10 @@
 # One image, four roles: gateway, worker, sandbox (the simulated French ministry) and the one-off init.
-FROM python:3.11-slim AS build
+# Any base with Python 3.11+ and its venv module will do: --build-arg BASE=… for a house image.
+ARG BASE=python:3.11-slim
+FROM ${BASE} AS build
 WORKDIR /src
 COPY requirements/ requirements/
-RUN python -m venv /opt/passerelle \
+RUN python3 -m venv /opt/passerelle \
  && /opt/passerelle/bin/pip install --no-cache-dir --require-hashes -r requirements/runtime.lock
 COPY pyproject.toml README.md ./
 COPY contracts/ contracts/
@@ -10,7 +12,7 @@ COPY adapters/ adapters/
 COPY gateway/ gateway/
 RUN /opt/passerelle/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
-FROM python:3.11-slim
+FROM ${BASE}
 # A fixed, unprivileged user: the instance volume belongs to it.
 RUN useradd --system --uid 10001 --home-dir /instance --shell /usr/sbin/nologin passerelle \
  && mkdir /instance && chown passerelle: /instance

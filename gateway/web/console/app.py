@@ -20,7 +20,7 @@ from contracts.codes import Direction, MessageType
 from gateway.core.records import MessageRecord, MessageStatus
 from gateway.flows.ports import Clock, MessageFilter, Store
 from gateway.web.console.accounts import SESSION_HOURS, Accounts, Operator, Sessions
-from gateway.web.console.i18n import LANGUAGES, translate
+from gateway.web.console.i18n import LANGUAGES, Language, translate
 
 HERE = Path(__file__).parent
 COOKIE = "passerelle_session"
@@ -28,7 +28,10 @@ PAGE_SIZE = 50
 NEEDS_ACTION = (MessageStatus.FAILED, MessageStatus.HELD, MessageStatus.REJECTED)
 MAX_LOGIN_FAILURES = 10
 LOCKOUT = dt.timedelta(minutes=15)
-CSP = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+CSP = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,17 +71,21 @@ OPERATOR: web.RequestKey[Operator] = web.RequestKey("console_operator", Operator
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def _language(request: web.Request) -> str:
-    asked = request.query.get("lang")
-    if asked in LANGUAGES:
-        return str(asked)
-    cookie = request.cookies.get("passerelle_lang")
-    if cookie in LANGUAGES:
-        return str(cookie)
+def _language(request: web.Request) -> Language:
+    """Asked for, else remembered, else the operator's, else the browser's."""
     operator = request.get(OPERATOR)
-    if operator is not None:
-        return operator.language
-    return "fr" if request.headers.get("Accept-Language", "").lower().startswith("fr") else "en"
+    wishes = (
+        request.query.get("lang"),
+        request.cookies.get("passerelle_lang"),
+        operator.language if operator else None,
+        request.headers.get("Accept-Language", "")[:2].lower(),
+    )
+    for wish in wishes:
+        if wish == "fr":
+            return "fr"
+        if wish == "en":
+            return "en"
+    return "en"
 
 
 def _both_zones(value: dt.datetime | None) -> str:
@@ -274,7 +281,7 @@ async def case(request: web.Request) -> dict[str, Any]:
 
 
 def make_console(services: ConsoleServices) -> web.Application:
-    """The console as a sub-application; mount it so that its routes keep their ``/console`` prefix."""
+    """The console as a sub-application: ``app.add_subapp("/console", make_console(services))``."""
     app = web.Application(middlewares=[_protect], client_max_size=16 * 1024)
     app[SERVICES] = services
     app[GUARD] = LoginGuard()
@@ -286,12 +293,12 @@ def make_console(services: ConsoleServices) -> web.Application:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    app.router.add_get("/console", home)
-    app.router.add_get("/console/login", login_page)
-    app.router.add_post("/console/login", login)
-    app.router.add_post("/console/logout", logout)
-    app.router.add_get("/console/messages", messages)
-    app.router.add_get("/console/messages/{message_id}", message)
-    app.router.add_get("/console/cases/{reference}", case)
-    app.router.add_static("/console/static/", HERE / "static")
+    app.router.add_get("", home)
+    app.router.add_get("/login", login_page)
+    app.router.add_post("/login", login)
+    app.router.add_post("/logout", logout)
+    app.router.add_get("/messages", messages)
+    app.router.add_get("/messages/{message_id}", message)
+    app.router.add_get("/cases/{reference}", case)
+    app.router.add_static("/static/", HERE / "static")
     return app

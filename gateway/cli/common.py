@@ -1,0 +1,120 @@
+"""What every command shares: the instance folder, output as table or JSON, errors with their cure."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from contracts.ports import ContractError
+from gateway.bootstrap import Instance
+from gateway.core.errors import AuditChainBroken, PasserelleError
+from gateway.flows.ports import Store
+
+T = TypeVar("T")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+JsonOption = typer.Option(False, "--json", help="Print JSON instead of a table.")
+
+
+@dataclass(slots=True)
+class Options:
+    """Global options, set once by the callback of the command line."""
+
+    folder: Path = Path()
+
+
+options = Options()
+
+
+def fail(message: str, *, cure: str | None = None, code: int = 1) -> NoReturn:
+    """Say what is wrong and what helps, on standard error, and leave with that exit status."""
+    err.print(f"[red]error:[/red] {message}")
+    if cure:
+        err.print(f"[bold]cure:[/bold] {cure}")
+    raise typer.Exit(code)
+
+
+def run(work: Callable[[], Awaitable[T]]) -> T:
+    """Run one coroutine; errors of the tree become one clear line, never a traceback."""
+
+    async def main() -> T:
+        return await work()
+
+    try:
+        return asyncio.run(main())
+    except ContractError as exc:
+        for problem in exc.problems:
+            err.print(f"  {problem.path or '/'}: {problem.message_en} [{problem.code}]", markup=False)
+        fail("the document is refused; nothing was changed")
+    except AuditChainBroken:
+        raise  # audit verify says more about it
+    except PasserelleError as exc:
+        for problem in exc.problems:
+            err.print(f"  {problem.path or '/'}: {problem.message_en} [{problem.code}]", markup=False)
+        fail(f"{exc.detail} ({exc.code})")
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[tuple[Instance, Store]]:
+    """The instance of ``--dir`` and its store, closed again at the end."""
+    instance = Instance.load(options.folder)
+    store = await instance.open_store()
+    try:
+        yield instance, store
+    finally:
+        await store.close()
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON shows it: instants in UTC with Z."""
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, Mapping):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    return value
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n")
+
+
+def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str, empty: str) -> None:
+    """Rows with the same keys, as a table with those headings or as a JSON array."""
+    if as_json:
+        print_json(list(rows))
+        return
+    if not rows:
+        out.print(empty)
+        return
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name in rows[0]:
+        table.add_column(name.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(v) for v in row.values()))
+    out.print(table)
+
+
+def _cell(value: Any) -> str:
+    value = plain(value)
+    if value is None:
+        return "—"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -1,0 +1,1 @@
+"""``passerelle demo``: everything embedded, the whole story, real signed and encrypted messages."""

@@ -1,0 +1,182 @@
+"""``passerelle init``, ``check``, ``serve``, ``worker``, ``sandbox``."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import ssl
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import typer
+import uvloop
+
+from gateway.bootstrap import OPERATORS_FILE, Instance, run_gateway, run_worker
+from gateway.check import Finding, Level, check_settings
+from gateway.cli.common import JsonOption, err, fail, opened, options, out, print_json, run, show
+from gateway.cli.setup import make_instance, register_client
+from gateway.config import load_settings
+from gateway.core.errors import ConfigError, PasserelleError, Unavailable
+from gateway.logs import configure_logs
+from gateway.sandbox import setup as sandbox_setup
+from gateway.web.console.accounts import make_account
+
+LIVE_SECONDS = 5
+
+
+def init(
+    directory: Path = typer.Argument(..., metavar="DIR", help="A new folder for the instance."),
+    with_sandbox: Path | None = typer.Option(
+        None, help="Also make a simulated French ministry there; both trust each other."
+    ),
+    client: str | None = typer.Option(None, help="Also register this UK client, with a new key."),
+    operator: str | None = typer.Option(
+        None, help="Also make a console account; its password is printed once."
+    ),
+    if_missing: bool = typer.Option(False, help="Do nothing when the instance is there already."),
+) -> None:
+    """Make an instance: keys, certificates, settings, folders. Never overwrites anything."""
+    if if_missing and (directory / "passerelle.toml").exists():
+        out.print(f"{directory} is there already; nothing was changed.", markup=False)
+        return
+    try:
+        make_instance(directory)
+        if client:
+            key = register_client(directory, client)
+            out.print(f"UK client {client}: private key in {key}", markup=False)
+        if with_sandbox:
+            sandbox_setup.init(with_sandbox)
+            sandbox_setup.trust_each_other(directory, with_sandbox)
+            out.print(f"simulated ministry in {with_sandbox}", markup=False)
+    except PasserelleError as exc:
+        fail(exc.detail)
+    if operator:
+        password = secrets.token_urlsafe(12)
+        path = directory / OPERATORS_FILE
+        path.touch(mode=0o600)
+        path.write_text(make_account(operator, password), "utf-8")
+        out.print(f"console account {operator}, password {password} (shown once)", markup=False)
+    out.print(f"Instance made in {directory}. Next:", markup=False)
+    if not with_sandbox:
+        out.print("  put the French certificates into trust/fr/anchors and trust/fr/party", markup=False)
+    out.print(f"  passerelle -C {directory} check\n  passerelle -C {directory} serve", markup=False)
+
+
+async def _live(folder: Path) -> Finding:
+    """Asks the running gateway of this folder whether it is ready; loopback only."""
+    part = load_settings(folder).uk_api
+    url = f"{'https' if part.tls else 'http'}://127.0.0.1:{part.port}/readyz"
+    # loopback and our own certificate: the name in it may be the public one
+    context = ssl.create_default_context(cafile=str(folder / "keys" / "tls.crt.pem")) if part.tls else None
+    if context is not None:
+        context.check_hostname = False
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        timeout = aiohttp.ClientTimeout(total=LIVE_SECONDS)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(url, ssl=context if context is not None else True) as answer,
+        ):
+            if answer.status == 200:
+                return Finding(level=Level.OK, setting="live", text="the gateway is ready")
+            text = f"the gateway answers {answer.status}: it is up but not ready"
+    except (aiohttp.ClientError, TimeoutError):
+        text = "no gateway answers at uk_api.port; start it: passerelle serve"
+    return Finding(level=Level.ERROR, setting="live", text=text)
+
+
+async def _database() -> Finding:
+    try:
+        async with opened() as (_, store):
+            await store.ping()
+    except PasserelleError as exc:
+        return Finding(level=Level.ERROR, setting="database", text=exc.detail)
+    return Finding(level=Level.OK, setting="database", text="answers, and its schema is current")
+
+
+def check(
+    database: bool = typer.Option(False, help="Also open the database and look at its schema."),
+    live: bool = typer.Option(False, help="Also ask the running gateway on this machine."),
+    as_json: bool = JsonOption,
+) -> None:
+    """Tell what is wrong, weak or about to expire in the instance; exit status 1 on any error."""
+
+    async def work() -> list[Finding]:
+        found = list(check_settings(options.folder))
+        if any(f.level is Level.ERROR for f in found):
+            return found
+        if database:
+            found.append(await _database())
+        if live:
+            found.append(await _live(options.folder))
+        return found
+
+    found = run(work)
+    rows: list[dict[str, Any]] = [
+        {"level": f.level.value, "setting": f.setting, "text": f.text} for f in found
+    ]
+    show(rows, as_json=as_json, title="Check", empty="")
+    if any(f.level is Level.ERROR for f in found):
+        raise typer.Exit(1)
+
+
+def _instance() -> Instance:
+    try:
+        instance = Instance.load(options.folder)
+    except ConfigError as exc:
+        fail(exc.detail, cure="passerelle check tells more; passerelle init DIR makes a new instance")
+    log = instance.settings.log
+    configure_logs(level=log.level, format_=log.format)
+    return instance
+
+
+def serve(
+    worker: bool = typer.Option(True, "--worker/--no-worker", help="Deliver in this process too."),
+) -> None:
+    """Run the gateway: UK API and console on one port, the AS4 endpoint on another."""
+    instance = _instance()
+    err.print(f"Serving {options.folder.resolve()}; stop with Ctrl-C.", markup=False)
+    try:
+        uvloop.run(run_gateway(instance, with_worker=worker))
+    except PasserelleError as exc:
+        fail(exc.detail)
+
+
+def worker() -> None:
+    """Deliver only: one more node on the same database."""
+    instance = _instance()
+    try:
+        uvloop.run(run_worker(instance))
+    except PasserelleError as exc:
+        fail(exc.detail)
+
+
+async def _sandbox_status(folder: Path) -> Any:
+    port = sandbox_setup.load_settings(folder).control_port
+    timeout = aiohttp.ClientTimeout(total=LIVE_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"http://127.0.0.1:{port}/status") as answer,
+        ):
+            return await answer.json()
+    except (aiohttp.ClientError, TimeoutError) as exc:
+        raise Unavailable("the simulated ministry does not answer; start it: passerelle sandbox DIR") from exc
+
+
+def sandbox(
+    directory: Path = typer.Argument(..., metavar="DIR", help="Made by: passerelle init --with-sandbox DIR."),
+    status: bool = typer.Option(
+        False, help="Ask the one that runs, and print what it has received and sent."
+    ),
+) -> None:
+    """Run the simulated French ministry: a real AS4 access point with keys and a store of its own."""
+    if status:
+        print_json(run(lambda: _sandbox_status(directory)))
+        return
+    configure_logs()
+    try:
+        asyncio.run(sandbox_setup.run_sandbox(directory))
+    except PasserelleError as exc:
+        fail(exc.detail)

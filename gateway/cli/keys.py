@@ -1,0 +1,48 @@
+"""``passerelle keys list`` and ``rotate``."""
+
+from __future__ import annotations
+
+import typer
+
+from gateway.cli.common import JsonOption, fail, options, out, show
+from gateway.clock import SystemClock
+from gateway.core.errors import ConfigError
+from gateway.keys import list_keys
+from gateway.keys import rotate as rotate_key
+
+keys = typer.Typer(no_args_is_help=True, help="Keys: list with fingerprints, rotate.")
+
+
+@keys.command("list")
+def list_all(as_json: bool = JsonOption) -> None:
+    """List every key: purpose, algorithm, SHA-256 fingerprint, end of its certificate. Never a key itself."""
+    try:
+        found = list_keys(options.folder)
+    except ConfigError as exc:
+        fail(exc.detail)
+    now = SystemClock().now()
+    rows = [
+        {
+            "purpose": row.purpose,
+            "algorithm": row.algorithm,
+            "current": row.current,
+            "days_left": None if row.not_after is None else (row.not_after - now).days,
+            "fingerprint": row.fingerprint,
+        }
+        for row in found
+    ]
+    show(rows, as_json=as_json, title="Keys", empty="No key here; make an instance: passerelle init DIR")
+
+
+@keys.command("rotate")
+def rotate(
+    purpose: str = typer.Argument(..., help="For example as4-sign, as4-decrypt, jws, token, kek."),
+) -> None:
+    """Make a new key for PURPOSE; the old one stays beside it for reading. Restart the gateway after."""
+    try:
+        path = rotate_key(options.folder, purpose, now=SystemClock().now())
+    except ConfigError as exc:
+        fail(exc.detail)
+    out.print(f"New key in {path}. Restart gateway and workers to use it.", markup=False)
+    if purpose.startswith("as4"):
+        out.print("Send the new certificate to the partner, and compare fingerprints by phone.")

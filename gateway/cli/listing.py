@@ -1,0 +1,188 @@
+"""``passerelle messages …`` and ``passerelle cases …``: look, replay, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from contracts.codes import CaseKind, Direction, MessageType
+from gateway.cli.common import JsonOption, fail, opened, out, print_json, run, show
+from gateway.core.records import CaseRecord, MessageRecord, MessageStatus
+from gateway.flows import operator
+from gateway.flows.ports import MessageFilter
+
+messages = typer.Typer(no_args_is_help=True, help="Messages: list, show, replay, cancel.")
+cases = typer.Typer(no_args_is_help=True, help="Cases: list, show.")
+
+LimitOption = typer.Option(50, "--limit", min=1, max=500, help="Rows at the most.")
+CursorOption = typer.Option(None, "--cursor", help="Go on where the last page ended.")
+
+
+def message_row(record: MessageRecord) -> dict[str, Any]:
+    return {
+        "id": record.message_id,
+        "type": record.type.value,
+        "direction": record.direction.value,
+        "reference": record.reference,
+        "status": record.status.value,
+        "code": record.code,
+        "attempts": record.attempts,
+        "receipt_verified": record.receipt_verified,
+        "received_at": record.received_at,
+    }
+
+
+def case_row(record: CaseRecord) -> dict[str, Any]:
+    return {
+        "reference": record.reference,
+        "kind": record.kind.value,
+        "status": record.status,
+        "priority": record.priority,
+        "created_at": record.created_at,
+        "updated_at": record.updated_at,
+    }
+
+
+@messages.command("list")
+def list_messages(
+    type_: MessageType | None = typer.Option(None, "--type", help="Only this type."),
+    status: MessageStatus | None = typer.Option(None, help="Only this status."),
+    direction: Direction | None = typer.Option(None, help="Only this direction."),
+    reference: str | None = typer.Option(None, help="Only this case."),
+    limit: int = LimitOption,
+    cursor: str | None = CursorOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """List messages, newest first."""
+    where = MessageFilter(reference=reference, type=type_, direction=direction, status=status)
+
+    async def work() -> None:
+        async with opened() as (_, store), store.begin() as tx:
+            page = await tx.list_messages(where, cursor=cursor, limit=limit)
+        rows = [message_row(r) for r in page.items]
+        show(rows, as_json=as_json, title="Messages", empty="No message matches.")
+        if page.next_cursor and not as_json:
+            out.print(f"More: --cursor {page.next_cursor}", markup=False)
+
+    run(work)
+
+
+def _detail(record: MessageRecord, attempts: Any, evidence: Any) -> Mapping[str, Any]:
+    return {
+        **message_row(record),
+        "conversation_id": record.conversation_id,
+        "in_reply_to": record.in_reply_to,
+        "as4_message_id": record.as4_message_id,
+        "delivered_at": record.delivered_at,
+        "attempt_history": [
+            {
+                "number": a.number,
+                "channel": a.channel.value,
+                "started_at": a.started_at,
+                "finished_at": a.finished_at,
+                "outcome": a.outcome,
+                "http_status": a.http_status,
+                "detail": a.detail,
+            }
+            for a in attempts
+        ],
+        "evidence": [
+            {"kind": e.kind.value, "bytes": len(e.content), "created_at": e.created_at} for e in evidence
+        ],
+    }
+
+
+@messages.command("show")
+def show_message(message_id: str, as_json: bool = JsonOption) -> None:
+    """Show one message: who holds it, every attempt, every proof. Never its content."""
+
+    async def work() -> None:
+        async with opened() as (_, store), store.begin() as tx:
+            record = await tx.get_message(message_id)
+            if record is None:
+                fail(f"no message {message_id}", cure="see: passerelle messages list")
+            detail = _detail(record, await tx.attempts(message_id), await tx.evidence(message_id))
+        if as_json:
+            print_json(detail)
+            return
+        for name, value in detail.items():
+            if name not in {"attempt_history", "evidence"}:
+                out.print(f"{name.replace('_', ' '):>18}  {'—' if value is None else value}", markup=False)
+        show(detail["attempt_history"], as_json=False, title="Attempts", empty="No attempt yet.")
+        show(detail["evidence"], as_json=False, title="Proof", empty="No proof yet.")
+
+    run(work)
+
+
+@messages.command("replay")
+def replay(
+    message_id: str,
+    reason: str = typer.Option(..., help="Why; kept in the audit log (no personal data)."),
+    as_json: bool = JsonOption,
+) -> None:
+    """Send a failed or held message again. One that has its receipt is never sent as new."""
+
+    async def work() -> None:
+        async with opened() as (instance, store):
+            record = await operator.replay(instance.exchange(store), message_id, actor="cli", reason=reason)
+        show([message_row(record)], as_json=as_json, title="Queued again", empty="")
+
+    run(work)
+
+
+@messages.command("cancel")
+def cancel(
+    message_id: str,
+    reason: str = typer.Option(..., help="Why; kept in the audit log (no personal data)."),
+    as_json: bool = JsonOption,
+) -> None:
+    """Cancel a message that has not left yet."""
+
+    async def work() -> None:
+        async with opened() as (instance, store):
+            record = await operator.cancel(instance.exchange(store), message_id, actor="cli", reason=reason)
+        show([message_row(record)], as_json=as_json, title="Cancelled", empty="")
+
+    run(work)
+
+
+@cases.command("list")
+def list_cases(
+    kind: CaseKind | None = typer.Option(None, help="readmission or nomination."),
+    status: str | None = typer.Option(None, help="Only cases in this state."),
+    limit: int = LimitOption,
+    cursor: str | None = CursorOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """List cases, newest first."""
+
+    async def work() -> None:
+        async with opened() as (_, store), store.begin() as tx:
+            page = await tx.list_cases(kind=kind, status=status, cursor=cursor, limit=limit)
+        show([case_row(c) for c in page.items], as_json=as_json, title="Cases", empty="No case matches.")
+        if page.next_cursor and not as_json:
+            out.print(f"More: --cursor {page.next_cursor}", markup=False)
+
+    run(work)
+
+
+@cases.command("show")
+def show_case(reference: str, as_json: bool = JsonOption) -> None:
+    """Show one case and its messages in order."""
+
+    async def work() -> None:
+        async with opened() as (_, store), store.begin() as tx:
+            case = await tx.get_case(reference)
+            if case is None:
+                fail(f"no case {reference}", cure="see: passerelle cases list")
+            page = await tx.list_messages(MessageFilter(reference=reference), limit=200, newest_first=False)
+        rows = [message_row(r) for r in page.items]
+        if as_json:
+            print_json({**case_row(case), "messages": rows})
+            return
+        out.print(f"{case.reference}: {case.kind.value}, {case.status}", markup=False)
+        show(rows, as_json=False, title="Messages", empty="No message.")
+
+    run(work)

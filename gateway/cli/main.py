@@ -1,0 +1,62 @@
+"""Puts the commands together. Exit status 0 only on success."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import typer
+
+from gateway.cli import demo_command, instance, keys, listing, proof, send
+from gateway.cli.common import options
+from gateway.core.errors import PasserelleError
+from gateway.logs import configure_logs
+
+app = typer.Typer(
+    name="passerelle",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Gateway between the United Kingdom and France: readmission requests and legal-route nominations.",
+)
+
+
+@app.callback()
+def _globals(
+    folder: Path = typer.Option(
+        Path(),
+        "--dir",
+        "-C",
+        envvar="PASSERELLE_FOLDER",
+        help="Instance folder (made by: passerelle init DIR).",
+    ),
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Log what happens, on standard error."),
+) -> None:
+    options.folder = folder
+    configure_logs(level="info" if verbose else "warning", format_="console")
+
+
+app.command("demo")(demo_command.demo)
+app.command("init")(instance.init)
+app.command("check")(instance.check)
+app.command("serve")(instance.serve)
+app.command("worker")(instance.worker)
+app.command("sandbox")(instance.sandbox)
+app.command("send")(send.send)
+app.command("balance")(proof.balance)
+app.add_typer(send.client, name="client")
+app.add_typer(listing.messages, name="messages")
+app.add_typer(listing.cases, name="cases")
+app.add_typer(proof.evidence, name="evidence")
+app.add_typer(proof.audit_log, name="audit")
+app.add_typer(keys.keys, name="keys")
+
+
+def main() -> None:
+    """Entry point of the ``passerelle`` script."""
+    try:
+        app()
+    except PasserelleError as exc:  # raised before an event loop runs
+        sys.stderr.write(f"error: {exc.detail} ({exc.code})\n")
+        raise SystemExit(1) from None

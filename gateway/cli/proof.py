@@ -1,0 +1,122 @@
+"""``passerelle evidence``, ``audit`` and ``balance``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+
+import typer
+
+from gateway.cli.common import JsonOption, fail, opened, out, print_json, run, show
+from gateway.core import audit
+from gateway.core.errors import AuditChainBroken
+from gateway.flows import views
+from gateway.flows.balance import balance as balance_of
+
+evidence = typer.Typer(no_args_is_help=True, help="Evidence bundles: export, check.")
+audit_log = typer.Typer(no_args_is_help=True, help="The hash-chained audit log: verify, list.")
+_BATCH = 500
+
+
+@evidence.command("export")
+def export(
+    message_id: str,
+    to: Path = typer.Option(None, "--to", help="File to write; default evidence-<message id>.zip."),
+) -> None:
+    """Write a ZIP of all that proves one message: envelopes, receipts, signatures, keys, manifest."""
+    target = to or Path(f"evidence-{message_id}.zip")
+
+    async def work() -> bytes:
+        async with opened() as (instance, store):
+            return await views.evidence_bundle(instance.exchange(store), message_id)
+
+    content = run(work)
+    if target.exists():
+        fail(f"{target} is there already; nothing was written", cure="choose another file with --to")
+    target.write_bytes(content)
+    out.print(f"{target}: {len(content)} bytes", markup=False)
+
+
+@evidence.command("verify")
+def verify_bundle(bundle: Path, as_json: bool = JsonOption) -> None:
+    """Check that every file of a bundle is the one its manifest names (SHA-256), and none is missing."""
+    try:
+        with zipfile.ZipFile(bundle) as archive:
+            manifest = json.loads(archive.read("manifest.json"))
+            rows = [
+                {
+                    "file": row["name"],
+                    "kind": row["kind"],
+                    "holds": hashlib.sha256(archive.read(row["name"])).hexdigest() == row["sha256"],
+                }
+                for row in manifest["files"]
+            ]
+            extra = set(archive.namelist()) - {row["name"] for row in manifest["files"]} - {"manifest.json"}
+    except (OSError, zipfile.BadZipFile, KeyError, json.JSONDecodeError) as exc:
+        fail(f"{bundle} is no evidence bundle: {type(exc).__name__}")
+    show(rows, as_json=as_json, title=str(bundle), empty="The bundle is empty.")
+    if extra or not rows or not all(row["holds"] for row in rows):
+        fail("the bundle was changed")
+
+
+@audit_log.command("verify")
+def verify_chain(as_json: bool = JsonOption) -> None:
+    """Recompute the whole chain; exit status 1 and the place where it breaks when anything was changed."""
+
+    async def work() -> tuple[int, str]:
+        sequence, head = 1, audit.GENESIS
+        async with opened() as (_, store):
+            while True:
+                async with store.begin(read_only=True) as tx:
+                    batch = await tx.audit_entries(after=sequence - 1, limit=_BATCH)
+                if not batch:
+                    return sequence - 1, head
+                sequence, head = audit.verify_chain(batch, start_hash=head, start_sequence=sequence)
+
+    try:
+        count, head = run(work)
+    except AuditChainBroken as exc:
+        if as_json:
+            print_json({"ok": False, "sequence": exc.sequence, "reason": exc.reason})
+        fail(f"the audit chain is broken at entry {exc.sequence}: {exc.reason}")
+    if as_json:
+        print_json({"ok": True, "entries": count, "head": head})
+        return
+    out.print(f"The audit chain holds: {count} entries, head {head}", markup=False)
+
+
+@audit_log.command("list")
+def list_entries(
+    after: int = typer.Option(0, help="Only entries after this sequence."),
+    limit: int = typer.Option(50, min=1, max=_BATCH),
+    as_json: bool = JsonOption,
+) -> None:
+    """List audit entries in order."""
+
+    async def work() -> None:
+        async with opened() as (_, store), store.begin(read_only=True) as tx:
+            entries = await tx.audit_entries(after=after, limit=limit)
+        rows = [
+            {"sequence": e.sequence, "at": e.at, "actor": e.actor, "action": e.action, "subject": e.subject}
+            for e in entries
+        ]
+        show(rows, as_json=as_json, title="Audit log", empty="No entry.")
+
+    run(work)
+
+
+def balance(as_json: bool = JsonOption) -> None:
+    """Show how many people were readmitted and admitted, and the signed difference."""
+
+    async def work() -> None:
+        async with opened() as (instance, store):
+            values = await balance_of(instance.exchange(store))
+        if as_json:
+            print_json(values)
+            return
+        for name, value in values.items():
+            out.print(f"{name.replace('_', ' '):>24}  {value}", markup=False)
+
+    run(work)
