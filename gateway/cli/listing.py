@@ -10,10 +10,12 @@ import typer
 from contracts.codes import CaseKind, Direction, MessageType
 from gateway.cli.common import JsonOption, fail, opened, out, print_json, run, show
 from gateway.core.records import CaseRecord, MessageRecord, MessageStatus
-from gateway.flows import operator
+from gateway.flows.operator import cancel as cancel_message
+from gateway.flows.operator import release as release_message
+from gateway.flows.operator import replay as replay_message
 from gateway.flows.ports import MessageFilter
 
-messages = typer.Typer(no_args_is_help=True, help="Messages: list, show, replay, cancel.")
+messages = typer.Typer(no_args_is_help=True, help="Messages: list, show, replay, release, cancel.")
 cases = typer.Typer(no_args_is_help=True, help="Cases: list, show.")
 
 LimitOption = typer.Option(50, "--limit", min=1, max=500, help="Rows at the most.")
@@ -126,8 +128,24 @@ def replay(
 
     async def work() -> None:
         async with opened() as (instance, store):
-            record = await operator.replay(instance.exchange(store), message_id, actor="cli", reason=reason)
+            record = await replay_message(instance.exchange(store), message_id, actor="cli", reason=reason)
         show([message_row(record)], as_json=as_json, title="Queued again", empty="")
+
+    run(work)
+
+
+@messages.command("release")
+def release(
+    message_id: str,
+    reason: str = typer.Option(..., help="Why; kept in the audit log (no personal data)."),
+    as_json: bool = JsonOption,
+) -> None:
+    """Let a held message go. What the French contract cannot carry stays held."""
+
+    async def work() -> None:
+        async with opened() as (instance, store):
+            record = await release_message(instance.exchange(store), message_id, actor="cli", reason=reason)
+        show([message_row(record)], as_json=as_json, title="Released", empty="")
 
     run(work)
 
@@ -142,7 +160,7 @@ def cancel(
 
     async def work() -> None:
         async with opened() as (instance, store):
-            record = await operator.cancel(instance.exchange(store), message_id, actor="cli", reason=reason)
+            record = await cancel_message(instance.exchange(store), message_id, actor="cli", reason=reason)
         show([message_row(record)], as_json=as_json, title="Cancelled", empty="")
 
     run(work)
