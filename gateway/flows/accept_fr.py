@@ -16,9 +16,11 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from lxml import etree
+
 from contracts import codes, model
 from contracts.codes import AckStatus, Direction
-from contracts.ports import Adapter, ContractError, Problem
+from contracts.ports import Adapter, ContractError, Problem, ValidDocument
 from contracts.xml import XmlRefused, parse_xml
 from gateway.core import identifiers
 from gateway.core.as4.message import Sealed
@@ -62,6 +64,7 @@ class _Valid:
     """A verified message whose document the French contract accepted."""
 
     verified: VerifiedUserMessage
+    document: ValidDocument
     message: model.Message
 
 
@@ -122,7 +125,8 @@ async def _validate(inbox: FrenchInbox, verified: VerifiedUserMessage) -> _Valid
         raise PayloadRefused("there is no document in the message")
     content = verified.payloads[0].content
     try:
-        message = inbox.french.to_canonical(inbox.french.validate(content))
+        document = inbox.french.validate(content)
+        message = inbox.french.to_canonical(document)
     except ContractError as exc:
         await _refuse_personal_data(inbox, verified, content)
         raise PayloadRefused("the document is against the contract", problems=exc.problems) from exc
@@ -135,7 +139,7 @@ async def _validate(inbox: FrenchInbox, verified: VerifiedUserMessage) -> _Valid
         raise ValueInconsistent("Action and the document's type differ")
     if Direction.FR_TO_UK not in codes.SENDERS[message.type]:
         raise PayloadRefused("France does not send this type of message")
-    return _Valid(verified=verified, message=message)
+    return _Valid(verified=verified, document=document, message=message)
 
 
 async def _refuse_personal_data(inbox: FrenchInbox, verified: VerifiedUserMessage, content: bytes) -> None:
@@ -221,7 +225,9 @@ async def _allowed(
 def _check_privacy(valid: _Valid, view: CaseView) -> None:
     """Art 16 on everything that came: header properties, every text, the canonical message."""
     header = valid.verified.message
-    document = parse_xml(valid.verified.payloads[0].content)
+    document = valid.document.parsed
+    if not etree.iselement(document):
+        raise TypeError("the French contract judges XML")
     problems = privacy.check_from_france(
         valid.message,
         privacy.raw_texts(document),

@@ -110,7 +110,7 @@ async def record_delivered(job: Job, attempt: Try, d: Delivery) -> Outcome:
             receipt_verified=True,
             delivered_at=now,
         )
-        await _breaker_success(tx, job.entry.endpoint)
+        await _breaker_success(tx, job.entry.endpoint, now)
         await _audit(tx, job, now, "message.delivered", {"attempt": job.entry.attempts + 1})
         await enqueue_webhooks(tx, d.webhooks, WebhookEvent.MESSAGE_STATUS, record, now=now)
         await _complete(tx, job)
@@ -163,7 +163,7 @@ async def record_end(job: Job, attempt: Try | None, code: str, status: MessageSt
                 await tx.add_evidence(
                     _signal_evidence(record.message_id, EvidenceKind.AS4_ERROR, attempt.answer, now)
                 )
-                await _breaker_success(tx, job.entry.endpoint)  # it answers: the endpoint works
+                await _breaker_success(tx, job.entry.endpoint, now)  # it answers: the endpoint works
             else:
                 await _breaker_failure(tx, job.entry.endpoint, now, d)
         if record.status not in _ENDED:
@@ -219,11 +219,15 @@ async def _complete(tx: Transaction, job: Job) -> None:
         raise LeaseLost
 
 
-async def _breaker_success(tx: Transaction, endpoint: str) -> None:
-    breaker = await tx.breaker(endpoint)
-    after = circuit.after_success(breaker)
-    if after != breaker:
+async def _breaker_success(tx: Transaction, endpoint: str, now: dt.datetime) -> None:
+    before = await tx.breaker(endpoint)
+    after = circuit.after_success(before)
+    if after != before:
         await tx.save_breaker(after)
+    if circuit.is_open(before):
+        await tx.append_audit(
+            at=now, actor=ACTOR, action="endpoint.incident_closed", subject=endpoint, data={}
+        )
 
 
 async def _breaker_failure(tx: Transaction, endpoint: str, now: dt.datetime, d: Delivery) -> None:
