@@ -13,13 +13,13 @@ COPY gateway/ gateway/
 RUN /opt/passerelle/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM ${BASE}
-# A fixed, unprivileged user: the instance volume belongs to it.
-RUN useradd --system --uid 10001 --home-dir /instance --shell /usr/sbin/nologin passerelle \
- && mkdir /instance && chown passerelle: /instance
+# A fixed, unprivileged user: the data volume belongs to it.
+RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin passerelle \
+ && mkdir /data && chown passerelle: /data
 COPY --from=build /opt/passerelle /opt/passerelle
 ENV PATH=/opt/passerelle/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001
-VOLUME /instance
-WORKDIR /instance
+VOLUME /data
+WORKDIR /data
 ENTRYPOINT ["passerelle"]
 CMD ["--help"]

@@ -156,6 +156,9 @@ class Database(_Section):
         pattern=r"^(sqlite|postgresql)(\+[a-z0-9]+)?://",
         description="sqlite:///file or postgresql://…; nothing for passerelle.db in the folder",
     )
+    password_file: Path | None = Field(
+        default=None, description="a file with the password for url, which then names none"
+    )
 
 
 class Keys(_Section):

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from sqlalchemy import make_url
+
 from adapters.fr import FrAdapter
 from adapters.uk import UkAdapter
 from contracts.codes import Direction
 from gateway.clock import SystemClock
 from gateway.config import Settings, load_settings
 from gateway.core.as4.policy import SecurityPolicy
+from gateway.core.errors import ConfigError
 from gateway.core.jws import Alg, signer_of
 from gateway.core.treaty.agreement import Agreement, uk_fr
 from gateway.flows.access_point import AccessPoint, make_access_point
@@ -58,12 +61,22 @@ class Instance:
 
     @property
     def database_url(self) -> str:
-        """The database; a relative SQLite path counts from the folder."""
+        """The database; relative paths count from the folder. Holds the password: never log it.
+        Raises ConfigError."""
         url = self.settings.database.url or "sqlite:///passerelle.db"
         scheme, _, path = url.partition(":///")
         if scheme.startswith("sqlite") and path and not path.startswith("/"):
             return f"{scheme}:///{self.folder / path}"
-        return url
+        secret = self.settings.database.password_file
+        return url if secret is None else self._with_password(url, self.folder / secret)
+
+    @staticmethod
+    def _with_password(url: str, file: Path) -> str:
+        try:
+            password = file.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise ConfigError(f"database.password_file: {file} cannot be read; correct the path") from exc
+        return make_url(url).set(password=password).render_as_string(hide_password=False)
 
     async def open_store(self, *, create: bool = False) -> Store:
         """The store; ``create`` makes or upgrades the schema first. Raises ConfigError, Unavailable."""
