@@ -6,6 +6,7 @@ It verifies what it gets: answers against the gateway's published keys, receipts
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -246,5 +247,6 @@ def _multipart(body: bytes, attachments: Sequence[StoredAttachment]) -> aiohttp.
     form = aiohttp.FormData(default_to_multipart=True)
     form.add_field("message", body, content_type="application/json", filename="message.json")
     for part in attachments:
-        form.add_field(part.content_id, part.content, content_type=part.media_type, filename=part.content_id)
+        content = io.BytesIO(part.content)  # aiohttp warns about plain bytes of more than 1 MB
+        form.add_field(part.content_id, content, content_type=part.media_type, filename=part.content_id)
     return form

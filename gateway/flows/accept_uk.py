@@ -36,7 +36,7 @@ from gateway.core.records import (
     StoredAnswer,
     StoredAttachment,
 )
-from gateway.core.treaty import states
+from gateway.core.treaty import privacy, states
 from gateway.core.treaty.rules import Finding, Verdict, judge
 from gateway.flows.acknowledge import acknowledgement_body, inbox_message, is_travelling, settle
 from gateway.flows.attachments import check_attachments
@@ -236,12 +236,14 @@ async def _allow(
     case: CaseRecord | None,
     now: dt.datetime,
 ) -> Allowed:
-    """Header, attachments, rules, state table. Raises AttachmentMismatch, RuleViolation, OutOfSequence."""
+    """Header, allow list, attachments, rules, state table. Raises AttachmentMismatch, RuleViolation,
+    OutOfSequence."""
     opens = case is None
     if case is None:
         priority = isinstance(document.parsed, Mapping) and document.parsed.get("priority") is True
         case = _new_case(exchange, submission.expected, priority=priority, now=now)
     message = _canonical(exchange, document, case, now)
+    _refuse_superfluous(message)
     attachments = check_attachments(message, submission.attachments, limit=exchange.limits.attachments_bytes)
     view = await case_view(tx, None if opens else case)
     verdict = judge(
@@ -281,6 +283,13 @@ def _canonical(
         )
     except Unmappable as exc:
         raise SchemaViolation("a value has no agreed meaning", problems=exc.problems) from exc
+
+
+def _refuse_superfluous(message: model.Message) -> None:
+    """Art 16: the UK transfers only what the agreement needs. Raises RuleViolation."""
+    problems = tuple(posted(p) for p in privacy.check_to_france(message))
+    if problems:
+        raise RuleViolation("the agreement does not need a field of the message (Art 16)", problems=problems)
 
 
 def _refuse(verdict: Verdict) -> None:

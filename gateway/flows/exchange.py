@@ -44,6 +44,8 @@ class Limits:
     attachments_bytes: int = 20_000_000
     """All attachments of one message together (domain.md: 20 MB by default)."""
     attachments: int = 50
+    read_seconds: float = 120
+    """How long a request body may take to arrive."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+import warnings
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -36,21 +40,60 @@ def _check_length(request: web.Request, limit: int) -> None:
         raise TooLarge(f"the request is larger than {limit} bytes")
 
 
+class _Bounded:
+    """What MultipartReader reads from, with an end to it: preamble, headers and boundaries count too."""
+
+    def __init__(self, content: aiohttp.StreamReader, limit: int) -> None:
+        self._content, self._left, self._limit = content, limit, limit
+
+    def _count(self, data: bytes) -> bytes:
+        self._left -= len(data)
+        if self._left < 0:
+            raise TooLarge(f"the request is larger than {self._limit} bytes")
+        return data
+
+    async def read(self, n: int = -1) -> bytes:
+        return self._count(await self._content.read(n))
+
+    async def readline(self, *, max_line_length: int | None = None) -> bytes:
+        return self._count(await self._content.readline(max_line_length=max_line_length))
+
+    def unread_data(self, data: bytes) -> None:
+        self._left += len(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # aiohttp's own reader calls it so
+            self._content.unread_data(data)
+
+    def at_eof(self) -> bool:
+        return self._content.at_eof()
+
+
+@contextlib.asynccontextmanager
+async def _in_time(seconds: float) -> AsyncIterator[None]:
+    """A sender that dribbles bytes must not hold a connection and its memory for ever."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as exc:
+        raise MalformedBody(f"the body did not arrive within {seconds:g} s") from exc
+
+
 def _utf8(charset: str | None) -> bool:
     return charset is None or charset.lower() in {"utf-8", "utf8"}
 
 
-async def read_limited(request: web.Request, limit: int) -> bytes:
-    """The whole body. Raises TooLarge as soon as the limit is passed."""
+async def read_limited(request: web.Request, limit: int, *, seconds: float = 30) -> bytes:
+    """The whole body. Raises TooLarge as soon as the limit is passed, MalformedBody when it is too slow."""
     _check_length(request, limit)
     chunks: list[bytes] = []
     size = 0
     try:
-        async for chunk in request.content.iter_chunked(_CHUNK):
-            size += len(chunk)
-            if size > limit:
-                raise TooLarge(f"the request is larger than {limit} bytes")
-            chunks.append(chunk)
+        async with _in_time(seconds):
+            async for chunk in request.content.iter_chunked(_CHUNK):
+                size += len(chunk)
+                if size > limit:
+                    raise TooLarge(f"the request is larger than {limit} bytes")
+                chunks.append(chunk)
     except (aiohttp.ClientPayloadError, HttpProcessingError) as exc:
         raise MalformedBody("the request body ended early or is not well-formed") from exc
     return b"".join(chunks)
@@ -67,12 +110,17 @@ async def read_posted(
     if request.content_type == "application/json":
         if not _utf8(request.charset):
             raise UnsupportedMediaType("JSON is UTF-8: leave the charset away")
-        return Posted(body=verify(await read_limited(request, limits.message_bytes)), attachments=())
+        content = await read_limited(request, limits.message_bytes, seconds=limits.read_seconds)
+        return Posted(body=verify(content), attachments=())
     if request.content_type != "multipart/form-data":
         raise UnsupportedMediaType("send application/json, or multipart/form-data with attachments")
-    _check_length(request, limits.message_bytes + limits.attachments_bytes + _ENVELOPE)
+    whole = limits.message_bytes + limits.attachments_bytes + _ENVELOPE
+    _check_length(request, whole)
     try:
-        return await _read_multipart(await request.multipart(), limits, verify)
+        content_stream: Any = _Bounded(request.content, whole)
+        reader = aiohttp.MultipartReader(request.headers, content_stream)
+        async with _in_time(limits.read_seconds):
+            return await _read_multipart(reader, limits, verify)
     except (ValueError, AssertionError, RuntimeError, EOFError) as exc:
         raise MalformedBody("the multipart body is not well-formed") from exc
     except (aiohttp.ClientPayloadError, HttpProcessingError) as exc:
