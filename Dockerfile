@@ -14,7 +14,7 @@ RUN /opt/passerelle/bin/pip install --no-cache-dir --no-deps --no-build-isolatio
 
 FROM ${BASE}
 # A fixed, unprivileged user: the data volume belongs to it.
-RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin passerelle \
+RUN useradd --no-create-home --uid 10001 --home-dir /data --shell /usr/sbin/nologin passerelle \
  && mkdir /data && chown passerelle: /data
 COPY --from=build /opt/passerelle /opt/passerelle
 ENV PATH=/opt/passerelle/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

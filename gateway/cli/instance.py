@@ -51,6 +51,7 @@ def init(
             out.print(f"simulated ministry in {with_sandbox}", markup=False)
     except PasserelleError as exc:
         fail(exc.detail)
+    run(lambda: _create_database(directory))
     if operator:
         password = secrets.token_urlsafe(12)
         path = directory / OPERATORS_FILE
@@ -61,6 +62,10 @@ def init(
     if not with_sandbox:
         out.print("  put the French certificates into trust/fr/anchors and trust/fr/party", markup=False)
     out.print(f"  passerelle -C {directory} check\n  passerelle -C {directory} serve", markup=False)
+
+
+async def _create_database(folder: Path) -> None:
+    await (await Instance.load(folder).open_store(create=True)).close()
 
 
 async def _live(folder: Path) -> Finding:
