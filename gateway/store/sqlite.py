@@ -129,6 +129,7 @@ class SqliteDatabase:
         self, *, read_only: bool, finish: Callable[[Connection], None]
     ) -> AsyncIterator[Session]:
         async with self._read_slots if read_only else self._write_lock:
+            await asyncio.sleep(0)  # nothing below need wait: a loop over readings must not starve others
             with translated():
                 connection = (self._reader if read_only else self._writer).connect()
             try:
