@@ -91,7 +91,9 @@ class Instance:
         """The registered UK clients. Raises ConfigError."""
         hooks = self.settings.webhooks
         return load_clients(
-            self.folder / self.settings.keys.clients, allow_private_webhooks=hooks.unsafe_private_targets
+            self.folder / self.settings.keys.clients,
+            allow_private_webhooks=hooks.unsafe_private_targets,
+            allow_plain_webhooks=hooks.unsafe_plain_http,
         )
 
     def make_access_point(self) -> AccessPoint:

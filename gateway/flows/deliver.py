@@ -12,7 +12,6 @@ A row whose lease was lost in the meantime changes nothing: the node that took i
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Final
 
 from contracts.codes import CaseKind, MessageType
