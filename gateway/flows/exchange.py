@@ -65,3 +65,5 @@ class Exchange:
     """Public base URL of the gateway, no trailing slash: ``iss`` of receipts, ``source`` of events."""
     limits: Limits = field(default_factory=Limits)
     webhooks: tuple[WebhookTarget, ...] = ()
+    earlier_signers: tuple[JwsSigner, ...] = field(repr=False, default=())
+    """Rotated keys: still published, so that answers and receipts signed with them keep verifying."""

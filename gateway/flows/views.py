@@ -204,7 +204,8 @@ async def evidence_bundle(exchange: Exchange, message_id: str) -> bytes:
                 "sha256": hashlib.sha256(row.content).hexdigest(),
             }
         )
-    keys = {"keys": [public_jwk(exchange.signer.verification_key, kid=exchange.signer.kid)]}
+    signers = (exchange.signer, *exchange.earlier_signers)
+    keys = {"keys": [public_jwk(s.verification_key, kid=s.kid) for s in signers]}
     files["gateway-jwks.json"] = json.dumps(keys, indent=2, sort_keys=True).encode()
     listed.append(
         {

@@ -38,6 +38,8 @@ class UkServices:
     exchange: Exchange
     clients: ClientRegistry
     token_signer: JwsSigner = field(repr=False)
+    earlier_token_signers: tuple[JwsSigner, ...] = field(repr=False, default=())
+    """Rotated token keys: tokens signed with them stay good until they expire."""
     webhook_signer: JwsSigner | None = field(repr=False, default=None)
     settings: UkSettings = field(default_factory=UkSettings)
 

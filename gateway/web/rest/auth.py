@@ -31,10 +31,10 @@ def authenticate(request: web.Request, scope: str) -> Client:
     """The registered client behind the token. Raises Unauthorized, RateLimited, InsufficientScope."""
     services = request.app[SERVICES]
     now = services.exchange.clock.now()
-    signer = services.token_signer
+    signers = (services.token_signer, *services.earlier_token_signers)
     token = check_token(
         request.headers.get("Authorization"),
-        keys={signer.kid: signer.verification_key},
+        keys={signer.kid: signer.verification_key for signer in signers},
         issuer=services.exchange.issuer,
         now=now,
         certificate_thumbprint=certificate_thumbprint(request),

@@ -37,7 +37,13 @@ th, td { text-align: left; vertical-align: top; border-bottom: 1px solid var(--l
 async def jwks(request: web.Request) -> web.Response:
     """Our public keys: answers and receipts, access tokens, webhooks (RFC 7517)."""
     services = request.app[SERVICES]
-    signers = [services.exchange.signer, services.token_signer, services.webhook_signer]
+    signers = [
+        services.exchange.signer,
+        *services.exchange.earlier_signers,
+        services.token_signer,
+        *services.earlier_token_signers,
+        services.webhook_signer,
+    ]
     keys = {s.kid: public_jwk(s.verification_key, kid=s.kid) for s in signers if s is not None}
     return json_response({"keys": list(keys.values())}, headers={"Cache-Control": "public, max-age=300"})
 

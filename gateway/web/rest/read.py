@@ -18,7 +18,7 @@ from gateway.flows.balance import balance
 from gateway.flows.ports import MessageFilter
 from gateway.web.rest.auth import authenticate
 from gateway.web.rest.http import Handler, accepts, json_response
-from gateway.web.rest.submit import message_id_of, reference_of
+from gateway.web.rest.submit import is_reference, message_id_of, reference_of
 from gateway.web.services import SERVICES
 
 _MAX_LIMIT: Final = 200
@@ -57,10 +57,13 @@ def _one_of(value: str | None, kind: type[E], name: str) -> E | None:
 async def list_messages(request: web.Request) -> web.Response:
     authenticate(request, "messages.read")
     given = _parameters(request, "reference", "type", "direction", "status", "cursor", "limit")
+    reference = given.get("reference")
+    if reference is not None and not is_reference(reference):
+        raise InvalidParameter("reference is not a case reference")
     page = await views.message_list(
         request.app[SERVICES].exchange,
         MessageFilter(
-            reference=given.get("reference"),
+            reference=reference,
             type=_one_of(given.get("type"), MessageType, "type"),
             direction=_one_of(given.get("direction"), Direction, "direction"),
             status=_one_of(given.get("status"), MessageStatus, "status"),

@@ -74,6 +74,11 @@ ROUTES: Final = tuple(
 )
 
 
+def is_reference(text: str) -> bool:
+    """Whether the text has the form of a case reference."""
+    return _REFERENCE.fullmatch(text) is not None
+
+
 def reference_of(request: web.Request) -> str:
     """The case reference of the path. Raises NotFound for anything that cannot be one."""
     reference = request.match_info["reference"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from gateway.uk_client import UkClient
 from gateway.web.app import UkSettings, make_app
 from gateway.web.rest.problems import TEXTS, all_error_classes
 from gateway.web.rest.submit import ROUTES
-from tests.fixtures.uk_gateway import Gateway, running_gateway, simple_request
+from tests.fixtures.uk_gateway import Gateway, es256, running_gateway, simple_request
 
 REQUESTS = "/v1/readmission-requests"
 
@@ -51,6 +52,7 @@ async def test_every_error_is_a_problem(
         "direction=UP",
         "status=lost",
         "surplus=1",
+        "reference=Gulab",
         "limit=1&limit=2",
     ],
 )
@@ -235,3 +237,28 @@ async def test_database_out_of_reach_is_503(gateway: Gateway, client: UkClient) 
     answer = await client.request("GET", "/v1/messages", headers={"Authorization": f"Bearer {token}"})
     assert (answer.status, answer.json()["code"]) == (503, "unavailable")
     assert answer.headers["retry-after"] == "5"
+
+
+async def test_rotated_keys_keep_verifying(gateway: Gateway, client: UkClient) -> None:
+    """After a rotation tokens and answers of the earlier keys still verify, and all keys are published."""
+    first = await client.post_raw(REQUESTS, json.dumps(simple_request()).encode(), key="k")
+    old = gateway.services
+    exchange = dataclasses.replace(old.exchange, signer=es256(), earlier_signers=(old.exchange.signer,))
+    rotated = dataclasses.replace(
+        old, exchange=exchange, token_signer=es256(), earlier_token_signers=(old.token_signer,)
+    )
+    runner = web.AppRunner(make_app(rotated), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    token = await client.token()
+    try:
+        base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        async with UkClient(
+            base, client_id=client.client_id, signer=client.signer, clock=client.clock
+        ) as after:
+            after._token = (token, float("inf"))
+            again = await after.post_raw(REQUESTS, json.dumps(simple_request()).encode(), key="k")
+            assert again.body == first.body
+            assert len(await after.keys()) == 5
+    finally:
+        await runner.cleanup()
