@@ -27,8 +27,8 @@ async def test_no_name_is_in_the_files(
     secrets, ids = set[str](), set[str]()
     async with store.begin() as tx:
         for record in invented.load_cases():
-            message, files = invented.to_message(record)
-            files += (
+            message, _ = invented.to_message(record)
+            files = (
                 StoredAttachment(
                     content_id="scan",
                     media_type="image/jpeg",
