@@ -18,7 +18,7 @@ from gateway.core.errors import ConfigError, PasserelleError
 from gateway.flows.exchange import Exchange
 from gateway.flows.ports import Store
 from gateway.instance import Instance, url_of
-from gateway.logs import get_logger
+from gateway.logs import configure_logs, get_logger
 from gateway.wiring import (
     OPERATORS_FILE,
     french_transport,
@@ -121,26 +121,31 @@ async def serving(
         )
 
 
-async def _until_signal() -> None:
+def _stop_on_signal() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT; made before anything listens, so that no signal finds the default action."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    return stop
 
 
 async def run_gateway(instance: Instance, *, with_worker: bool = True) -> None:
-    """Serves both listeners (and delivers) until SIGTERM or SIGINT, then drains."""
+    """Serves both listeners (and delivers) until SIGTERM or SIGINT, then drains; logs as the settings say."""
+    configure_logs(level=instance.settings.log.level, format_=instance.settings.log.format)
+    stop = _stop_on_signal()
     async with serving(instance, with_worker=with_worker) as running:
         get_logger().info("gateway.ready", host=running.uk_url, endpoint=running.as4_url)
-        await _until_signal()
+        await stop.wait()
         get_logger().info("gateway.stopping")
 
 
 async def run_worker(instance: Instance) -> None:
     """Delivers without listening, until SIGTERM or SIGINT: one more node on the same database."""
+    configure_logs(level=instance.settings.log.level, format_=instance.settings.log.format)
+    stop = _stop_on_signal()
     async with serving(instance, with_listeners=False):
         get_logger().info("worker.ready")
-        await _until_signal()
+        await stop.wait()
         get_logger().info("worker.stopping")

@@ -140,8 +140,8 @@ ELSEWHERE = {
     "as4.port": "test_lives: the address the ministry posts to",
     "database.password_file": "test_database_password",
     "webhooks.unsafe_plain_http": "test_plain_webhooks_need_the_unsafe_option",
-    "log.level": "test_logs and test_command",
-    "log.format": "test_logs and test_command",
+    "log.level": "test_processes: what the gateway's process writes",
+    "log.format": "test_processes: what the gateway's process writes",
     **dict.fromkeys(
         (
             "uk_api.client_anchors",
