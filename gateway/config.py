@@ -25,6 +25,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from gateway.core.errors import ConfigError
 
 ENV_PREFIX = "PASSERELLE_"
+FOLDER_VARIABLE = "PASSERELLE_FOLDER"
+"""Names the instance folder for the command line; no setting of the instance."""
 SETTINGS_FILE = "passerelle.toml"
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -296,6 +298,7 @@ def _refuse_unknown_variables() -> None:
         for name, field in Settings.model_fields.items()
         for key in _section(field.annotation).model_fields
     } | {f"{ENV_PREFIX}{name}".upper() for name in Settings.model_fields}
+    known.add(FOLDER_VARIABLE)
     for variable in sorted(os.environ):
         if variable.upper().startswith(ENV_PREFIX) and variable.upper() not in known:
             raise ConfigError(f"{variable} is not a setting; remove the variable or correct its name")

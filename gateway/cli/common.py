@@ -13,19 +13,26 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from contracts.ports import ContractError
 from gateway.bootstrap import Instance
 from gateway.core.errors import AuditChainBroken, PasserelleError
 from gateway.flows.ports import Store
+from gateway.uk_client import Refused
 
 T = TypeVar("T")
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
+_WIDEST = 1000
+
+MessageId = typer.Argument(..., metavar="MESSAGE_ID", help="As in: passerelle messages list.")
 JsonOption = typer.Option(False, "--json", help="Print JSON instead of a table.")
 
 
@@ -59,6 +66,14 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
         for problem in exc.problems:
             err.print(f"  {problem.path or '/'}: {problem.message_en} [{problem.code}]", markup=False)
         fail("the document is refused; nothing was changed")
+    except Refused as exc:
+        for place in exc.problem.get("errors", ()):
+            err.print(
+                f"  {place['pointer'] or '/'}: {place['message']['en']} [{place['code']}]", markup=False
+            )
+        code = exc.problem.get("code") or exc.problem.get("error")
+        why = exc.problem.get("detail") or exc.problem.get("error_description")
+        fail(f"the gateway refused it: {why} ({exc.status} {code})")
     except AuditChainBroken:
         raise  # audit verify says more about it
     except PasserelleError as exc:
@@ -103,16 +118,24 @@ def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str, empty:
     if not rows:
         out.print(empty)
         return
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD)
     for name in rows[0]:
-        table.add_column(name.replace("_", " "), overflow="fold")
+        table.add_column(name.replace("_", " "), no_wrap=True)
     for row in rows:
-        table.add_row(*(_cell(v) for v in row.values()))
-    out.print(table)
+        table.add_row(*(escape(cell(v)) for v in row.values()))
+    print_table(table)
 
 
-def _cell(value: Any) -> str:
-    value = plain(value)
+def print_table(table: Table) -> None:
+    """The table at its natural width: ids must be whole to be copied, also in a pipe or a narrow window."""
+    width = Measurement.get(out, out.options.update(width=_WIDEST), table).maximum
+    Console(highlight=False, width=max(width, out.width)).print(table)
+
+
+def cell(value: Any) -> str:
+    """A value for people: an instant to the second in UTC, yes or no, a dash for nothing."""
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     if value is None:
         return "—"
     if isinstance(value, bool):

@@ -14,7 +14,7 @@ import uvloop
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from gateway.cli.common import err, fail, out, print_json
+from gateway.cli.common import err, fail, out, print_json, print_table
 from gateway.cli.demo.runner import Shown, run_demo
 from gateway.cli.demo.stage import OPERATOR
 from gateway.cli.demo.story import StoryFailed
@@ -39,7 +39,7 @@ def _table(report: dict[str, Any]) -> Table:
 
 
 def _tell(report: dict[str, Any]) -> None:
-    out.print(_table(report))
+    print_table(_table(report))
     out.print()
     for case in report["cases"]:
         out.print(

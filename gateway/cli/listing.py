@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from contracts.codes import CaseKind, Direction, MessageType
-from gateway.cli.common import JsonOption, fail, opened, out, print_json, run, show
+from gateway.cli.common import JsonOption, MessageId, cell, fail, opened, out, print_json, run, show
 from gateway.core.records import CaseRecord, MessageRecord, MessageStatus
 from gateway.flows.operator import cancel as cancel_message
 from gateway.flows.operator import release as release_message
@@ -18,8 +18,26 @@ from gateway.flows.ports import MessageFilter
 messages = typer.Typer(no_args_is_help=True, help="Messages: list, show, replay, release, cancel.")
 cases = typer.Typer(no_args_is_help=True, help="Cases: list, show.")
 
+DryRunOption = typer.Option(False, "--dry-run", help="Show what would happen; change nothing.")
 LimitOption = typer.Option(50, "--limit", min=1, max=500, help="Rows at the most.")
 CursorOption = typer.Option(None, "--cursor", help="Go on where the last page ended.")
+
+
+_OUTBOUND_HOLDERS = {
+    MessageStatus.ACCEPTED: "the gateway: it waits to be sent",
+    MessageStatus.SENDING: "the gateway: it is being sent, or waits for its next attempt",
+    MessageStatus.DELIVERED: "France: it has the message, and has not acknowledged it",
+    MessageStatus.ACKNOWLEDGED: "France: it has taken the message into account",
+    MessageStatus.FAILED: "an operator: replay or cancel it",
+    MessageStatus.HELD: "an operator: release or cancel it",
+    MessageStatus.REJECTED: "the UK system: France refused the message",
+}
+_INBOUND_HOLDERS = {
+    MessageStatus.ACCEPTED: "the UK system: it waits in the inbox",
+    MessageStatus.SENDING: "the UK system: it waits in the inbox",
+    MessageStatus.DELIVERED: "the UK system: it has not acknowledged the message yet",
+    MessageStatus.ACKNOWLEDGED: "the UK system: it has taken the message into account",
+}
 
 
 def message_row(record: MessageRecord) -> dict[str, Any]:
@@ -34,6 +52,31 @@ def message_row(record: MessageRecord) -> dict[str, Any]:
         "receipt_verified": record.receipt_verified,
         "received_at": record.received_at,
     }
+
+
+def message_line(record: MessageRecord) -> dict[str, Any]:
+    """What a table shows: short enough for one line, with the id whole.
+
+    ``receipt``: whether France's receipt was checked; a message from France has none of its own.
+    """
+    outbound = record.direction is Direction.UK_TO_FR
+    return {
+        "id": record.message_id,
+        "type": record.type.value,
+        "route": "UK → FR" if outbound else "FR → UK",
+        "case": record.reference,
+        "status": record.status.value,
+        "code": record.code,
+        "tries": record.attempts if outbound else None,
+        "receipt": record.receipt_verified if outbound else None,
+        "received": record.received_at,
+    }
+
+
+def held_by(record: MessageRecord) -> str:
+    """Who must act next, for people."""
+    outbound = record.direction is Direction.UK_TO_FR
+    return (_OUTBOUND_HOLDERS if outbound else _INBOUND_HOLDERS).get(record.status, "nobody: it has ended")
 
 
 def case_row(record: CaseRecord) -> dict[str, Any]:
@@ -63,7 +106,7 @@ def list_messages(
     async def work() -> None:
         async with opened() as (_, store), store.begin() as tx:
             page = await tx.list_messages(where, cursor=cursor, limit=limit)
-        rows = [message_row(r) for r in page.items]
+        rows = [message_row(r) if as_json else message_line(r) for r in page.items]
         show(rows, as_json=as_json, title="Messages", empty="No message matches.")
         if page.next_cursor and not as_json:
             out.print(f"More: --cursor {page.next_cursor}", markup=False)
@@ -74,6 +117,7 @@ def list_messages(
 def _detail(record: MessageRecord, attempts: Any, evidence: Any) -> Mapping[str, Any]:
     return {
         **message_row(record),
+        "held_by": held_by(record),
         "conversation_id": record.conversation_id,
         "in_reply_to": record.in_reply_to,
         "as4_message_id": record.as4_message_id,
@@ -97,7 +141,7 @@ def _detail(record: MessageRecord, attempts: Any, evidence: Any) -> Mapping[str,
 
 
 @messages.command("show")
-def show_message(message_id: str, as_json: bool = JsonOption) -> None:
+def show_message(message_id: str = MessageId, as_json: bool = JsonOption) -> None:
     """Show one message: who holds it, every attempt, every proof. Never its content."""
 
     async def work() -> None:
@@ -111,57 +155,73 @@ def show_message(message_id: str, as_json: bool = JsonOption) -> None:
             return
         for name, value in detail.items():
             if name not in {"attempt_history", "evidence"}:
-                out.print(f"{name.replace('_', ' '):>18}  {'—' if value is None else value}", markup=False)
+                out.print(f"{name.replace('_', ' '):>18}  {cell(value)}", markup=False)
         show(detail["attempt_history"], as_json=False, title="Attempts", empty="No attempt yet.")
         show(detail["evidence"], as_json=False, title="Proof", empty="No proof yet.")
 
     run(work)
 
 
+def _done(record: MessageRecord, title: str, *, as_json: bool, dry_run: bool) -> None:
+    """The message as it is after the action, or as it would be."""
+    title = f"Dry run, nothing was changed. {title} it would be" if dry_run else title
+    row = message_row(record) if as_json else message_line(record)
+    show([row], as_json=as_json, title=title, empty="")
+
+
 @messages.command("replay")
 def replay(
-    message_id: str,
+    message_id: str = MessageId,
     reason: str = typer.Option(..., help="Why; kept in the audit log (no personal data)."),
+    dry_run: bool = DryRunOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Send a failed or held message again. One that has its receipt is never sent as new."""
 
     async def work() -> None:
         async with opened() as (instance, store):
-            record = await replay_message(instance.exchange(store), message_id, actor="cli", reason=reason)
-        show([message_row(record)], as_json=as_json, title="Queued again", empty="")
+            record = await replay_message(
+                instance.exchange(store), message_id, actor="cli", reason=reason, dry_run=dry_run
+            )
+        _done(record, "Queued again", as_json=as_json, dry_run=dry_run)
 
     run(work)
 
 
 @messages.command("release")
 def release(
-    message_id: str,
+    message_id: str = MessageId,
     reason: str = typer.Option(..., help="Why; kept in the audit log (no personal data)."),
+    dry_run: bool = DryRunOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Let a held message go. What the French contract cannot carry stays held."""
 
     async def work() -> None:
         async with opened() as (instance, store):
-            record = await release_message(instance.exchange(store), message_id, actor="cli", reason=reason)
-        show([message_row(record)], as_json=as_json, title="Released", empty="")
+            record = await release_message(
+                instance.exchange(store), message_id, actor="cli", reason=reason, dry_run=dry_run
+            )
+        _done(record, "Released", as_json=as_json, dry_run=dry_run)
 
     run(work)
 
 
 @messages.command("cancel")
 def cancel(
-    message_id: str,
+    message_id: str = MessageId,
     reason: str = typer.Option(..., help="Why; kept in the audit log (no personal data)."),
+    dry_run: bool = DryRunOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Cancel a message that has not left yet."""
 
     async def work() -> None:
         async with opened() as (instance, store):
-            record = await cancel_message(instance.exchange(store), message_id, actor="cli", reason=reason)
-        show([message_row(record)], as_json=as_json, title="Cancelled", empty="")
+            record = await cancel_message(
+                instance.exchange(store), message_id, actor="cli", reason=reason, dry_run=dry_run
+            )
+        _done(record, "Cancelled", as_json=as_json, dry_run=dry_run)
 
     run(work)
 
@@ -187,7 +247,10 @@ def list_cases(
 
 
 @cases.command("show")
-def show_case(reference: str, as_json: bool = JsonOption) -> None:
+def show_case(
+    reference: str = typer.Argument(..., metavar="REFERENCE", help="As in: passerelle cases list."),
+    as_json: bool = JsonOption,
+) -> None:
     """Show one case and its messages in order."""
 
     async def work() -> None:
@@ -196,10 +259,10 @@ def show_case(reference: str, as_json: bool = JsonOption) -> None:
             if case is None:
                 fail(f"no case {reference}", cure="see: passerelle cases list")
             page = await tx.list_messages(MessageFilter(reference=reference), limit=200, newest_first=False)
-        rows = [message_row(r) for r in page.items]
         if as_json:
-            print_json({**case_row(case), "messages": rows})
+            print_json({**case_row(case), "messages": [message_row(r) for r in page.items]})
             return
+        rows = [message_line(r) for r in page.items]
         out.print(f"{case.reference}: {case.kind.value}, {case.status}", markup=False)
         show(rows, as_json=False, title="Messages", empty="No message.")
 

@@ -9,6 +9,7 @@ import typer
 
 from gateway.cli import demo_command, instance, keys, listing, proof, send
 from gateway.cli.common import options
+from gateway.config import FOLDER_VARIABLE
 from gateway.core.errors import PasserelleError
 from gateway.logs import configure_logs
 
@@ -28,7 +29,7 @@ def _globals(
         Path(),
         "--dir",
         "-C",
-        envvar="PASSERELLE_FOLDER",
+        envvar=FOLDER_VARIABLE,
         help="Instance folder (made by: passerelle init DIR).",
     ),
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Log what happens, on standard error."),

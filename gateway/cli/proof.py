@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from gateway.cli.common import JsonOption, fail, opened, out, print_json, run, show
+from gateway.cli.common import JsonOption, MessageId, fail, opened, out, print_json, run, show
 from gateway.core import audit
 from gateway.core.errors import AuditChainBroken
 from gateway.flows import views
@@ -22,7 +22,7 @@ _BATCH = 500
 
 @evidence.command("export")
 def export(
-    message_id: str,
+    message_id: str = MessageId,
     to: Path = typer.Option(None, "--to", help="File to write; default evidence-<message id>.zip."),
 ) -> None:
     """Write a ZIP of all that proves one message: envelopes, receipts, signatures, keys, manifest."""
@@ -40,7 +40,10 @@ def export(
 
 
 @evidence.command("verify")
-def verify_bundle(bundle: Path, as_json: bool = JsonOption) -> None:
+def verify_bundle(
+    bundle: Path = typer.Argument(..., metavar="FILE", help="A bundle made by: evidence export."),
+    as_json: bool = JsonOption,
+) -> None:
     """Check that every file of a bundle is the one its manifest names (SHA-256), and none is missing."""
     try:
         with zipfile.ZipFile(bundle) as archive:
@@ -117,6 +120,8 @@ def balance(as_json: bool = JsonOption) -> None:
             print_json(values)
             return
         for name, value in values.items():
-            out.print(f"{name.replace('_', ' '):>24}  {value}", markup=False)
+            if name != "quotas":
+                out.print(f"{name.replace('_', ' '):>10}  {value}", markup=False)
+        show(values["quotas"], as_json=False, title="Quotas of this week", empty="No quota is set.")
 
     run(work)

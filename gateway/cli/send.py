@@ -15,6 +15,7 @@ import typer
 
 from contracts.codes import MessageType
 from gateway.cli.common import JsonOption, fail, options, out, print_json, run
+from gateway.cli.demo.people import first_request
 from gateway.cli.setup import CLIENT_KEYS, client_signer, register_client
 from gateway.clock import SystemClock
 from gateway.config import load_settings
@@ -24,7 +25,9 @@ from gateway.core.records import StoredAttachment
 from gateway.instance import url_of
 from gateway.uk_client import UkClient
 
-client = typer.Typer(no_args_is_help=True, help="UK clients: register, get a token, sign a body (for curl).")
+client = typer.Typer(
+    no_args_is_help=True, help="UK clients: register, get a token, sign a body (for curl), an example."
+)
 
 _CASE = {
     MessageType.SUPPLEMENTARY_DOCUMENT: "documents",
@@ -149,13 +152,21 @@ def send(
 
 
 @client.command("register")
-def register(client_id: str) -> None:
+def register(
+    client_id: str = typer.Argument(..., metavar="CLIENT_ID", help="A name of your choice."),
+) -> None:
     """Register a UK client with all scopes and a new key (ES256). Restart the gateway to use it."""
     try:
         path = register_client(options.folder, client_id)
     except PasserelleError as exc:
         fail(exc.detail)
     out.print(f"Registered {client_id}; private key in {path}", markup=False)
+
+
+@client.command("example")
+def example() -> None:
+    """Print the body of a readmission request that holds today, about an invented person."""
+    print_json(first_request(SystemClock().now()))
 
 
 @client.command("token")
@@ -172,7 +183,7 @@ def token(client_id: str | None = ClientOption) -> None:
 
 @client.command("sign")
 def sign(
-    file: Path = typer.Argument(..., metavar="FILE", exists=True, dir_okay=False),
+    file: Path = typer.Argument(..., metavar="FILE", exists=True, dir_okay=False, help="The body to post."),
     client_id: str | None = ClientOption,
 ) -> None:
     """Print the detached JWS over FILE's exact bytes: the x-jws-signature header, for use with curl."""

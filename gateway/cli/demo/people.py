@@ -125,6 +125,15 @@ def readmission(now: dt.datetime, person: Body, receiving: str) -> Upload:
     return Upload(body=body, attachments={"decision": ("application/pdf", decision)})
 
 
+def first_request(now: dt.datetime) -> Body:
+    """A readmission request without attachments, made four days after arrival: for a first try by hand."""
+    return {
+        **readmission(now, YONAS, "MI-DGEF-READM").body,
+        "claim": {"protection_claim": "withdrawn", "decided_at": None},
+        "attachments": [],
+    }
+
+
 def nomination(now: dt.datetime, person: Body, receiving: str, number: int) -> Upload:
     """A nomination with passport and photo reference, checks passed."""
     photo = _pdf("Photograph (invented, demo)")
