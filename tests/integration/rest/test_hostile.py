@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import itertools
+import json
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.core.jws import sign_detached
 from gateway.flows.exchange import Limits
 from gateway.uk_client import UkClient
-from tests.fixtures.uk_gateway import Gateway, running_gateway
+from tests.fixtures.uk_gateway import Gateway, example_body, running_gateway
 
 REQUESTS = "/v1/readmission-requests"
 SMALL = Limits(message_bytes=10_000, attachments_bytes=20_000, read_seconds=0.5)
@@ -85,8 +89,6 @@ async def test_dribbling_sender_is_cut_off(small: Gateway) -> None:
 
 async def test_compressed_body_is_not_unpacked(small: Gateway) -> None:
     """A compression bomb is refused by its header, before a byte of it is unpacked."""
-    import gzip
-
     async with small.client() as client:
         headers = await headers_for(client, small, "application/json")
         bomb = gzip.compress(b" " * 50_000_000)
@@ -94,3 +96,51 @@ async def test_compressed_body_is_not_unpacked(small: Gateway) -> None:
             "POST", REQUESTS, headers={**headers, "Content-Encoding": "gzip"}, data=bomb
         )
         assert (answer.status, answer.json()["code"]) == (415, "unsupported_media_type")
+
+
+VALUES: tuple[Any, ...] = (
+    *(None, True, 0, -1, 1e308, 10**30),
+    *("", "x" * 600, "\ud800", "\x00", "2026-02-30"),
+    *([], {}, [[]]),
+)
+EXAMPLES = (
+    (REQUESTS, "ReadmissionRequest-mononym"),
+    ("/v1/nominations", "Nomination-mononym"),
+    (f"{REQUESTS}/GB01-0123456789AB/transfer-notices", "TransferNotice"),
+    (f"{REQUESTS}/GB01-0123456789AB/corrections", "Correction"),
+    ("/v1/nominations/GB02-0123456789AB/outcomes", "NominationOutcome"),
+)
+
+
+def places(node: Any) -> list[tuple[Any, Any]]:
+    """Every (container, key) of a JSON value."""
+    keys = node.keys() if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
+    return [place for key in keys for place in [(node, key), *places(node[key])]]
+
+
+def mutated(body: dict[str, Any], chance: random.Random) -> bytes:
+    """The body with one to three values replaced, removed or bytes flipped."""
+    body = json.loads(json.dumps(body))
+    for _ in range(chance.randint(1, 3)):
+        container, key = chance.choice(places(body))
+        if chance.random() < 0.3:
+            del container[key]
+        else:
+            container[key] = chance.choice(VALUES)
+    raw = bytearray(json.dumps(body).encode())
+    if chance.random() < 0.2:
+        raw[chance.randrange(len(raw))] ^= chance.randint(1, 255)
+    return bytes(raw)
+
+
+@pytest.mark.parametrize(("path", "name"), EXAMPLES)
+async def test_mutated_bodies_never_cause_an_internal_error(
+    tmp_path: Path, sqlite_template: Path, path: str, name: str
+) -> None:
+    """Whatever a signed body says, it is accepted or refused with a code: never 500 (style.md 9)."""
+    chance = random.Random(name)
+    async with running_gateway(tmp_path, sqlite_template) as gateway, gateway.client() as client:
+        body = example_body(name)
+        for number in range(120):
+            answer = await client.post_raw(path, mutated(body, chance))
+            assert answer.status in {202, 400, 404, 409, 422}, (number, answer.body)
