@@ -18,8 +18,9 @@ from contracts.codes import CaseKind, MessageType
 from contracts.model import Message
 from contracts.ports import Unmappable, ValidDocument
 from gateway.core import breaker as circuit
-from gateway.core.as4.verified import VerifiedError
-from gateway.core.errors import PasserelleError, PeerRefused, PeerUnavailable, ReceiptMissing
+from gateway.core.as4.message import Sealed
+from gateway.core.as4.verified import VerifiedError, VerifiedReceipt
+from gateway.core.errors import InvalidReceipt, PasserelleError, PeerRefused, PeerUnavailable, ReceiptMissing
 from gateway.core.records import Evidence, EvidenceKind, MessageStatus, OutboxEntry, StoredAttachment
 from gateway.core.treaty.states import NominationStatus, Readmission
 from gateway.flows.delivery_record import (
@@ -55,12 +56,12 @@ async def deliver(entry: OutboxEntry, d: Delivery) -> Outcome:
         if isinstance(job, Outcome):
             return job
         try:
-            wire, content_type, envelope = await _sealed(job, d)
+            wire, content_type, envelopes = await _sealed(job, d)
         except Unmappable as exc:
             return await record_hold(job, exc, d)
         except LookupError:
             return await record_end(job, None, "content_destroyed", MessageStatus.FAILED, d)
-        attempt = await _attempt(job, wire, content_type, envelope, d)
+        attempt = await _attempt(job, wire, content_type, envelopes, d)
         if attempt.error is None:
             return await record_delivered(job, attempt, d)
         return await record_failure(job, attempt, attempt.error, d)
@@ -114,23 +115,24 @@ async def _wait_for_circuit(entry: OutboxEntry, d: Delivery) -> Outcome:
 # ---- (2) ----------------------------------------------------------------------------------------
 
 
-async def _sealed(job: Job, d: Delivery) -> tuple[bytes, str, bytes]:
-    """(wire, content type, envelope): the stored ones, or new ones that are stored before they leave.
+async def _sealed(job: Job, d: Delivery) -> tuple[bytes, str, tuple[bytes, ...]]:
+    """(wire, content type, envelopes): the stored wire, or a new one that is stored before it leaves.
 
-    Raises Unmappable, LookupError.
+    ``envelopes``: every one that we ever sealed of this message, the newest first. A replay by an operator
+    seals again under the same MessageId; a partner that had taken in an earlier sealing answers with the
+    receipt of that one, which proves delivery just as well. Raises Unmappable, LookupError.
     """
     entry = job.entry
-    if entry.wire is not None and entry.wire_content_type is not None:
-        async with d.store.begin(read_only=True) as tx:
-            envelope = _envelope(await tx.evidence(entry.message_id))
-        if envelope is not None:
-            return entry.wire, entry.wire_content_type, envelope
     async with d.store.begin(read_only=True) as tx:
+        envelopes = _envelopes(await tx.evidence(entry.message_id))
+        if entry.wire is not None and entry.wire_content_type is not None and envelopes:
+            return entry.wire, entry.wire_content_type, envelopes
         message = await tx.content(entry.message_id)
         attachments = await tx.attachments(entry.message_id)
         ref_to = await _ref_to(tx, message)
     document = d.french.from_canonical(message)
-    return await _seal(job, message, document, attachments, ref_to, d)
+    sealed = await _seal(job, message, document, attachments, ref_to, d)
+    return sealed.body, sealed.content_type, (sealed.envelope, *envelopes)
 
 
 async def _seal(
@@ -140,7 +142,7 @@ async def _seal(
     attachments: tuple[StoredAttachment, ...],
     ref_to: str | None,
     d: Delivery,
-) -> tuple[bytes, str, bytes]:
+) -> Sealed:
     now = d.clock.now()
     sealed = d.access_point.seal(message, document, attachments, now=now, ref_to=ref_to)
     async with d.store.begin() as tx:
@@ -167,13 +169,11 @@ async def _seal(
             subject=message.message_id,
             data={"type": str(message.type), "reference": message.reference},
         )
-    return sealed.body, sealed.content_type, sealed.envelope
+    return sealed
 
 
-def _envelope(evidence: tuple[Evidence, ...]) -> bytes | None:
-    """The newest envelope as sent: a replay by an operator seals again."""
-    sent = [e for e in evidence if e.kind is EvidenceKind.AS4_USER_MESSAGE]
-    return sent[-1].content if sent else None
+def _envelopes(evidence: tuple[Evidence, ...]) -> tuple[bytes, ...]:
+    return tuple(e.content for e in reversed(evidence) if e.kind is EvidenceKind.AS4_USER_MESSAGE)
 
 
 async def _ref_to(tx: Transaction, message: Message) -> str | None:
@@ -186,14 +186,16 @@ async def _ref_to(tx: Transaction, message: Message) -> str | None:
 # ---- (3), (4) -----------------------------------------------------------------------------------
 
 
-async def _attempt(job: Job, wire: bytes, content_type: str, envelope: bytes, d: Delivery) -> Try:
+async def _attempt(
+    job: Job, wire: bytes, content_type: str, envelopes: tuple[bytes, ...], d: Delivery
+) -> Try:
     started = d.clock.now()
     answer: HttpAnswer | None = None
     error: PasserelleError | None = None
     partner_code: str | None = None
     try:
         answer = await d.transport.post(d.url, content_type=content_type, body=wire)
-        partner_code = _judge(job, answer, envelope, d)
+        partner_code = _judge(job, answer, envelopes, d)
         if partner_code is not None:
             error = _error_of(partner_code)
     except PasserelleError as exc:
@@ -207,7 +209,7 @@ async def _attempt(job: Job, wire: bytes, content_type: str, envelope: bytes, d:
     )
 
 
-def _judge(job: Job, answer: HttpAnswer, envelope: bytes, d: Delivery) -> str | None:
+def _judge(job: Job, answer: HttpAnswer, envelopes: tuple[bytes, ...], d: Delivery) -> str | None:
     """None for a receipt that proves delivery, else the EBMS code of a genuine error signal.
 
     Raises PeerUnavailable, ReceiptMissing, InvalidReceipt or another As4Error.
@@ -221,8 +223,21 @@ def _judge(job: Job, answer: HttpAnswer, envelope: bytes, d: Delivery) -> str | 
     as4_id = d.access_point.as4_message_id(job.record.message_id)
     if isinstance(opened, VerifiedError):
         return error_code(opened, as4_id)
-    d.access_point.check_receipt(envelope, opened, message_id=job.record.message_id)
+    _match_any(opened, envelopes, job, d)
     return None
+
+
+def _match_any(receipt: VerifiedReceipt, envelopes: tuple[bytes, ...], job: Job, d: Delivery) -> None:
+    """Raises InvalidReceipt (that of the newest envelope) unless it proves one of the envelopes whole."""
+    first: InvalidReceipt | None = None
+    for envelope in envelopes:
+        try:
+            d.access_point.check_receipt(envelope, receipt, message_id=job.record.message_id)
+        except InvalidReceipt as exc:
+            first = first or exc
+        else:
+            return
+    raise first or InvalidReceipt("nothing was signed, so nothing can be proven")
 
 
 def error_code(signal: VerifiedError, as4_message_id: str) -> str:

@@ -41,6 +41,8 @@ async def post_as4(request: web.Request) -> web.StreamResponse:
     except Unavailable:
         get_logger().error("as4.unavailable")
         return web.Response(status=503, headers={"Retry-After": "5"})
+    if answer.code is not None:
+        get_logger().warning("as4.refused", code=answer.code)
     return web.Response(body=answer.body, headers={"Content-Type": answer.content_type})
 
 

@@ -358,3 +358,32 @@ async def test_destroyed_content_fails(ends: Ends) -> None:
         await tx.destroy_case_key(message.reference, at=ends.clock.now())
     assert await ends.deliver() is Outcome.FAILED
     assert (await ends.record(message.message_id)).code == "content_destroyed"
+
+
+async def test_a_replay_is_proven_by_the_receipt_of_the_first_sealing(ends: Ends) -> None:
+    """The partner had the first sealing and lost only its receipt: the replay gets that receipt and ends."""
+    first: list[HttpAnswer] = []
+
+    def lost(ends: Ends, verified: VerifiedUserMessage) -> HttpAnswer:
+        first.append(receipt(ends, verified))
+        return plain(503)(ends, verified)
+
+    ends.partner.answer = lost
+    message = await ends.open_case()
+    entry = await ends.claim()
+    await deliver(entry, ends.delivery)
+    ends.clock.skip(6)
+    async with ends.store.begin() as tx:
+        (again,) = await tx.claim_due(now=ends.clock.now(), limit=1, lease=dt.timedelta(seconds=9))
+        await tx.complete(again)
+        await tx.enqueue(
+            channel=entry.channel,
+            endpoint=entry.endpoint,
+            message_id=entry.message_id,
+            reference=entry.reference,
+            due_at=ends.clock.now(),
+        )
+    ends.partner.answer = lambda _, __: first[0]
+    assert await ends.deliver() is Outcome.DELIVERED
+    assert ends.partner.posted[0] != ends.partner.posted[1]
+    assert (await ends.record(message.message_id)).receipt_verified
