@@ -313,6 +313,29 @@ def _hold(exchange: Exchange, allowed: Allowed) -> Hold | None:
 # ---- stored -------------------------------------------------------------------------------------
 
 
+def _record(submission: Submission, allowed: Allowed, hold: Hold | None, now: dt.datetime) -> MessageRecord:
+    message = allowed.message
+    return MessageRecord(
+        sequence=0,
+        message_id=message.message_id,
+        reference=allowed.case.reference,
+        conversation_id=allowed.case.conversation_id,
+        type=message.type,
+        direction=Direction.UK_TO_FR,
+        status=MessageStatus.ACCEPTED if hold is None else MessageStatus.HELD,
+        code=None if hold is None else hold.code,
+        in_reply_to=message.in_reply_to,
+        client_id=submission.client_id,
+        as4_message_id=None,
+        body_sha256=submission.body.sha256,
+        attempts=0,
+        receipt_verified=False,
+        received_at=now,
+        delivered_at=None,
+        updated_at=now,
+    )
+
+
 async def _store(
     tx: Transaction,
     exchange: Exchange,
@@ -327,25 +350,7 @@ async def _store(
     elif hold is None and allowed.next_status != case.status:
         await tx.set_case_status(case.reference, allowed.next_status, now)
     record = await tx.add_message(
-        MessageRecord(
-            sequence=0,
-            message_id=message.message_id,
-            reference=case.reference,
-            conversation_id=case.conversation_id,
-            type=message.type,
-            direction=Direction.UK_TO_FR,
-            status=MessageStatus.ACCEPTED if hold is None else MessageStatus.HELD,
-            code=None if hold is None else hold.code,
-            in_reply_to=message.in_reply_to,
-            client_id=submission.client_id,
-            as4_message_id=None,
-            body_sha256=submission.body.sha256,
-            attempts=0,
-            receipt_verified=False,
-            received_at=now,
-            delivered_at=None,
-            updated_at=now,
-        ),
+        _record(submission, allowed, hold, now),
         message,
         allowed.attachments,
     )
@@ -376,7 +381,7 @@ async def _store(
 
 async def _stop_case(tx: Transaction, reference: str, withdrawal_id: str, now: dt.datetime) -> None:
     """Cancel what waits for the case: queued rows, and messages held for an operator."""
-    stopped = list(await tx.cancel_queued(reference, at=now, code=WITHDRAWN))
+    stopped = list(await tx.cancel_queued(reference, at=now, code=WITHDRAWN, keep=NEVER_STOPPED))
     held = await tx.list_messages(MessageFilter(reference=reference, status=MessageStatus.HELD), limit=200)
     for record in held.items:
         if record.message_id != withdrawal_id and record.direction is Direction.UK_TO_FR:
