@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import cProfile
+import time
 from pathlib import Path
 
 import uvloop
@@ -27,7 +28,7 @@ def main() -> None:
     if arguments.profile is None:
         uvloop.run(run_gateway(instance))
         return
-    profiler = cProfile.Profile()
+    profiler = cProfile.Profile(time.thread_time)  # CPU of the event loop, not waiting
     profiler.runcall(uvloop.run, run_gateway(instance))
     profiler.dump_stats(arguments.profile)
 

@@ -15,12 +15,13 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
 
 from gateway.core.errors import ConfigError, Unavailable
+from gateway.store.prepared import Plans, PreparedConnection
 from gateway.store.session import Session, Wakeups, translated
 
 R = TypeVar("R")
@@ -89,8 +90,8 @@ def _is_busy(error: OperationalError) -> bool:
 
 
 class SqliteSession:
-    def __init__(self, connection: Connection, threads: ThreadPoolExecutor) -> None:
-        self._connection = connection
+    def __init__(self, connection: PreparedConnection, threads: ThreadPoolExecutor) -> None:
+        self._connection = cast("Connection", connection)  # it has what the statements of the store use
         self._threads = threads
 
     async def run(self, work: Callable[[Connection], R], *, heavy: bool = False) -> R:
@@ -118,6 +119,7 @@ class SqliteDatabase:
     def __init__(self, path: Path) -> None:
         self._writer = writer_engine(path)
         self._reader = reader_engine(path)
+        self._plans = Plans(self._writer.dialect)
         self._write_lock = asyncio.Lock()
         self._read_slots = asyncio.Semaphore(_READERS)
         self._threads = ThreadPoolExecutor(_READERS + 1, thread_name_prefix="sqlite")
@@ -134,9 +136,10 @@ class SqliteDatabase:
                 connection = (self._reader if read_only else self._writer).connect()
             try:
                 await self._begin(connection)
-                yield SqliteSession(connection, self._threads)
+                prepared = PreparedConnection(connection, self._plans)
+                yield SqliteSession(prepared, self._threads)
                 with translated():
-                    finish(connection)
+                    finish(cast("Connection", prepared))
                     if read_only:
                         connection.commit()
                     else:
