@@ -147,12 +147,16 @@ class France(_Section):
 
 
 class Tls(_Section):
+    """TLS of every listener and of every call that we make."""
+
     minimum: Literal["1.2", "1.3"] = Field(
         default="1.2", description='"1.2" or "1.3"; older versions are refused'
     )
 
 
 class Database(_Section):
+    """Where everything is kept: SQLite in the folder, or PostgreSQL shared by several nodes."""
+
     url: str | None = Field(
         default=None,
         pattern=r"^(sqlite|postgresql)(\+[a-z0-9]+)?://",
@@ -164,6 +168,8 @@ class Database(_Section):
 
 
 class Keys(_Section):
+    """Our keys, the certificates of the French side, the registered UK clients."""
+
     folder: Path = Field(default=Path("keys"), description="the folder of the key files")
     trust: Path = Field(default=Path("trust/fr"), description="the folder with anchors/ and party/")
     clients: Path = Field(default=Path("clients"), description="the folder of the registered UK clients")
@@ -182,6 +188,8 @@ class Retry(_Section):
 
 
 class Breaker(_Section):
+    """The circuit breaker of each endpoint: after failures in a row, one attempt at a time probes it."""
+
     failures: int = Field(default=5, ge=1, le=1000, description="failures in a row that open the circuit")
     first_wait_s: Seconds = Field(default=30, description="seconds until one attempt probes the endpoint")
     longest_wait_s: Seconds = Field(default=600, description="cap of the wait, which doubles each time")
@@ -194,6 +202,8 @@ class Breaker(_Section):
 
 
 class Limits(_Section):
+    """What is larger is refused before it is read to its end."""
+
     as4_message_bytes: Bytes = Field(default=5_000_000, description="largest AS4 message taken in")
     as4_answer_bytes: Bytes = Field(default=1_000_000, description="largest answer read from France")
     uk_body_bytes: Bytes = Field(default=262_144, description="largest JSON body taken in")
@@ -201,6 +211,8 @@ class Limits(_Section):
 
 
 class Worker(_Section):
+    """The part that delivers, in the gateway's process or in one of its own."""
+
     concurrency: int = Field(default=4, ge=1, le=256, description="deliveries at the same time")
     poll_s: Seconds = Field(default=5, description="longest sleep when nothing wakes the worker")
     lease_s: Annotated[float, Field(ge=1, le=86_400)] = Field(
@@ -212,6 +224,8 @@ class Worker(_Section):
 
 
 class Webhooks(_Section):
+    """Thin calls to UK systems that registered for them."""
+
     timeout_s: Seconds = Field(default=10, description="seconds for one webhook call")
     unsafe_private_targets: bool = Field(
         default=False, description="true to call private or loopback addresses"
@@ -220,6 +234,8 @@ class Webhooks(_Section):
 
 
 class Log(_Section):
+    """One line per event on standard output; never a value out of a message."""
+
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="a level")
     format: Literal["json", "console"] = Field(default="json", description='"json" or "console"')
 
@@ -296,7 +312,7 @@ def _refuse_unknown_variables() -> None:
     known = {
         f"{ENV_PREFIX}{name}__{key}".upper()
         for name, field in Settings.model_fields.items()
-        for key in _section(field.annotation).model_fields
+        for key in section_of(field.annotation).model_fields
     } | {f"{ENV_PREFIX}{name}".upper() for name in Settings.model_fields}
     known.add(FOLDER_VARIABLE)
     for variable in sorted(os.environ):
@@ -304,7 +320,8 @@ def _refuse_unknown_variables() -> None:
             raise ConfigError(f"{variable} is not a setting; remove the variable or correct its name")
 
 
-def _section(annotation: object) -> type[BaseModel]:
+def section_of(annotation: object) -> type[BaseModel]:
+    """The class of one section of ``Settings``, from the field's annotation."""
     assert isinstance(annotation, type)  # noqa: S101 — every field of Settings is a section class
     assert issubclass(annotation, BaseModel)  # noqa: S101 — as above
     return annotation
@@ -325,7 +342,7 @@ def _complaint(error: Any) -> str:
 def _description(where: list[str]) -> str | None:
     if len(where) < 2 or where[0] not in Settings.model_fields:
         return None
-    field = _section(Settings.model_fields[where[0]].annotation).model_fields.get(where[1])
+    field = section_of(Settings.model_fields[where[0]].annotation).model_fields.get(where[1])
     return field.description if field else None
 
 
@@ -338,18 +355,19 @@ def settings_text(values: dict[str, dict[str, Any]] | None = None) -> str:
     make_settings(values)
     lines = ["# Settings of this Passerelle instance. Commented lines show the defaults.", ""]
     for name, field in Settings.model_fields.items():
-        section = _section(field.annotation)
+        section = section_of(field.annotation)
         lines.append(f"[{name}]")
         for key, setting in section.model_fields.items():
             given = values.get(name, {})
-            value = _toml(given.get(key, setting.default))
+            value = toml_value(given.get(key, setting.default))
             mark = "" if key in given else "# "
             lines.append(f"{mark}{key} = {value}  # {setting.description}")
         lines.append("")
     return "\n".join(lines)
 
 
-def _toml(value: object) -> str:
+def toml_value(value: object) -> str:
+    """A setting as TOML shows it; nothing is the empty string."""
     if value is None:
         return '""'
     if isinstance(value, bool):
@@ -357,5 +375,5 @@ def _toml(value: object) -> str:
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, tuple | list):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
     return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

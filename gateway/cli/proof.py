@@ -12,6 +12,7 @@ import typer
 from gateway.cli.common import JsonOption, MessageId, fail, opened, out, print_json, run, show
 from gateway.core import audit
 from gateway.core.errors import AuditChainBroken
+from gateway.core.records import AuditEntry
 from gateway.flows import views
 from gateway.flows.balance import balance as balance_of
 
@@ -93,17 +94,33 @@ def verify_chain(as_json: bool = JsonOption) -> None:
 @audit_log.command("list")
 def list_entries(
     after: int = typer.Option(0, help="Only entries after this sequence."),
-    limit: int = typer.Option(50, min=1, max=_BATCH),
+    limit: int = typer.Option(50, min=1, max=_BATCH, help="Rows at the most."),
+    action: str | None = typer.Option(None, help="Only this action, for example privacy.incident."),
     as_json: bool = JsonOption,
 ) -> None:
-    """List audit entries in order."""
+    """List audit entries in order; --json also shows the data of each."""
 
     async def work() -> None:
-        async with opened() as (_, store), store.begin(read_only=True) as tx:
-            entries = await tx.audit_entries(after=after, limit=limit)
+        found: list[AuditEntry] = []
+        last = after
+        async with opened() as (_, store):
+            while len(found) < limit:
+                async with store.begin(read_only=True) as tx:
+                    batch = await tx.audit_entries(after=last, limit=_BATCH)
+                if not batch:
+                    break
+                last = batch[-1].sequence
+                found += [e for e in batch if action in {None, e.action}]
         rows = [
-            {"sequence": e.sequence, "at": e.at, "actor": e.actor, "action": e.action, "subject": e.subject}
-            for e in entries
+            {
+                "sequence": e.sequence,
+                "at": e.at,
+                "actor": e.actor,
+                "action": e.action,
+                "subject": e.subject,
+                **({"data": dict(e.data)} if as_json else {}),
+            }
+            for e in found[:limit]
         ]
         show(rows, as_json=as_json, title="Audit log", empty="No entry.")
 
