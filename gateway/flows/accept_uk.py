@@ -42,7 +42,7 @@ from gateway.flows.acknowledge import acknowledgement_body, inbox_message, is_tr
 from gateway.flows.attachments import check_attachments
 from gateway.flows.case_view import case_view, was_returned
 from gateway.flows.exchange import Exchange
-from gateway.flows.outgoing import Hold, enqueue, posted, untranslatable
+from gateway.flows.outgoing import NEVER_STOPPED, Hold, enqueue, posted, untranslatable
 from gateway.flows.ports import KeyReused, MessageFilter, Running, Transaction
 from gateway.flows.uk_receipts import add_evidence, make_answer
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from contracts.codes import CaseKind, MessageType
+from contracts.codes import CaseKind
 from contracts.model import Message
 from contracts.ports import Unmappable, ValidDocument
 from gateway.core import breaker as circuit
@@ -36,6 +36,7 @@ from gateway.flows.delivery_record import (
     record_failure,
     record_hold,
 )
+from gateway.flows.outgoing import NEVER_STOPPED
 from gateway.flows.ports import HttpAnswer, Transaction
 
 PASSING: Final = frozenset(
@@ -46,7 +47,6 @@ _OVERTAKEN: Final = {
     CaseKind.READMISSION: Readmission.WITHDRAWN,
     CaseKind.NOMINATION: NominationStatus.WITHDRAWN,
 }
-_ALWAYS_SENT: Final = frozenset({MessageType.WITHDRAWAL, MessageType.ACKNOWLEDGEMENT})
 
 
 async def deliver(entry: OutboxEntry, d: Delivery) -> Outcome:
@@ -101,7 +101,7 @@ def _overtaken(job: Job) -> bool:
     if record.status in {MessageStatus.CANCELLED, MessageStatus.REJECTED}:
         return True
     withdrawn = case is not None and case.status == _OVERTAKEN[case.kind]
-    return withdrawn and record.type not in _ALWAYS_SENT
+    return withdrawn and record.type not in NEVER_STOPPED
 
 
 async def _wait_for_circuit(entry: OutboxEntry, d: Delivery) -> Outcome:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from dataclasses import dataclass
+from typing import Final
 
 from contracts import model
+from contracts.codes import MessageType
 from contracts.ports import Problem, Unmappable
 from gateway.core.records import Channel
 from gateway.flows.exchange import Exchange
 from gateway.flows.ports import Transaction
+
+NEVER_STOPPED: Final = frozenset({MessageType.WITHDRAWAL, MessageType.ACKNOWLEDGEMENT})
+"""What a withdrawal does not stop: itself, and what we owe France for its own messages."""
 
 
 def posted(problem: Problem) -> Problem:

@@ -7,7 +7,7 @@ together or not at all (style.md 11). Fakes implement the same Protocol and run 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -171,9 +171,11 @@ class Transaction(Protocol):
         """Gives the row back without counting an attempt (breaker open)."""
         ...
 
-    async def cancel_queued(self, reference: str, *, at: dt.datetime, code: str) -> tuple[str, ...]:
-        """Removes the AS4 rows of a case that are not urgent and not under lease, and marks their
-        messages ``cancelled`` with ``code``; returns their message ids."""
+    async def cancel_queued(
+        self, reference: str, *, at: dt.datetime, code: str, keep: Collection[MessageType] = ()
+    ) -> tuple[str, ...]:
+        """Removes the AS4 rows of a case that are not urgent, not under lease and of no type in ``keep``,
+        and marks their messages ``cancelled`` with ``code``; returns their message ids."""
         ...
 
     async def cancel_message(self, message_id: str, *, at: dt.datetime, code: str) -> bool:

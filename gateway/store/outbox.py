@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -29,6 +29,7 @@ from sqlalchemy import (
     update,
 )
 
+from contracts.codes import MessageType
 from gateway.core.records import Channel, MessageStatus, OutboxEntry
 from gateway.store import tables as t
 from gateway.store.base import TransactionBase
@@ -58,7 +59,18 @@ _GIVE_BACK = (
 _FREE = or_(_O.lease.is_(None), _O.due_at <= bindparam("now", type_=t.Instant()))
 _CANCEL_CASE = (
     delete(t.outbox)
-    .where(_O.reference == bindparam("ref"), _O.channel == Channel.AS4.value, _O.urgent == 0, _FREE)
+    .where(
+        _O.reference == bindparam("ref"),
+        _O.channel == Channel.AS4.value,
+        _O.urgent == 0,
+        _O.message_id.in_(
+            select(t.messages.c.message_id).where(
+                t.messages.c.reference == bindparam("ref"),
+                t.messages.c.type.not_in(bindparam("keep", expanding=True)),
+            )
+        ),
+        _FREE,
+    )
     .returning(_O.message_id)
 )
 _CANCEL_ONE = (
@@ -181,9 +193,12 @@ class OutboxTransaction(TransactionBase):
         values = {"entry": entry.entry_id, "token": entry.lease, "due": due_at, "tried": tried}
         return await self._run(lambda c: c.execute(_GIVE_BACK, values).rowcount > 0)
 
-    async def cancel_queued(self, reference: str, *, at: dt.datetime, code: str) -> tuple[str, ...]:
+    async def cancel_queued(
+        self, reference: str, *, at: dt.datetime, code: str, keep: Collection[MessageType] = ()
+    ) -> tuple[str, ...]:
         def work(connection: Connection) -> tuple[str, ...]:
-            found = connection.execute(_CANCEL_CASE, {"ref": reference, "now": at}).scalars().all()
+            values = {"ref": reference, "now": at, "keep": [k.value for k in keep]}
+            found = connection.execute(_CANCEL_CASE, values).scalars().all()
             ids = tuple(sorted(set(found)))
             if ids:
                 connection.execute(_MARK_CANCELLED, [{"id": i, "why": code, "at": at} for i in ids])

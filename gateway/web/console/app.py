@@ -17,7 +17,7 @@ from aiohttp import web
 
 from contracts import codelists
 from contracts.codes import Direction, MessageType
-from gateway.core.records import MessageRecord, MessageStatus
+from gateway.core.records import EvidenceKind, MessageRecord, MessageStatus
 from gateway.flows.ports import Clock, MessageFilter, Store
 from gateway.web.console.accounts import SESSION_HOURS, Accounts, Operator, Sessions
 from gateway.web.console.i18n import LANGUAGES, Language, translate
@@ -25,6 +25,13 @@ from gateway.web.console.i18n import LANGUAGES, Language, translate
 HERE = Path(__file__).parent
 COOKIE = "passerelle_session"
 PAGE_SIZE = 50
+PROOF_NAMES = {
+    EvidenceKind.AS4_USER_MESSAGE: "AS4 message as signed",
+    EvidenceKind.NRR_RECEIPT: "non-repudiation receipt (NRR)",
+    EvidenceKind.AS4_ERROR: "AS4 error signal",
+    EvidenceKind.UK_REQUEST_JWS: "signature of the UK request (JWS)",
+    EvidenceKind.UK_RECEIPT_JWS: "our receipt to the UK (JWS)",
+}
 NEEDS_ACTION = (MessageStatus.FAILED, MessageStatus.HELD, MessageStatus.REJECTED)
 MAX_LOGIN_FAILURES = 10
 LOCKOUT = dt.timedelta(minutes=15)
@@ -266,7 +273,13 @@ async def message(request: web.Request) -> dict[str, Any]:
         attempts = await tx.attempts(message_id)
         evidence = await tx.evidence(message_id)
         case = await tx.get_case(record.reference)
-    return {"record": record, "attempts": attempts, "evidence": evidence, "case": case}
+    return {
+        "record": record,
+        "attempts": attempts,
+        "evidence": evidence,
+        "case": case,
+        "proof_names": PROOF_NAMES,
+    }
 
 
 @aiohttp_jinja2.template("case.html")

@@ -7,10 +7,12 @@ import datetime as dt
 
 import pytest
 
+from contracts.codes import MessageType, StatusUpdateCode
+from contracts.model import StatusUpdate
 from gateway.core.records import CaseRecord, Channel, MessageStatus, OutboxEntry
 from gateway.flows.ports import Transaction
 from gateway.store import SqlStore
-from tests.fixtures.store_records import FRANCE, LEASE, T0, accept, later, new_case
+from tests.fixtures.store_records import FRANCE, LEASE, T0, accept, later, new_case, new_message
 
 
 async def claim(
@@ -232,3 +234,16 @@ async def test_instants_keep_their_moment(store: SqlStore, zone: dt.tzinfo) -> N
     assert back is not None
     assert back.created_at == at
     assert back.created_at.tzinfo is dt.UTC
+
+
+async def test_cancel_queued_keeps_the_types_named(store: SqlStore) -> None:
+    """A withdrawal stops a notice, not the acknowledgement that we owe France for its own message."""
+    async with store.begin() as tx:
+        case, (acknowledgement,) = await case_of(tx)
+        update = new_message(case, StatusUpdate(code=StatusUpdateCode.ABSCONDED, since=T0))
+        stopped = await accept(tx, case, update, new=False)
+        cancelled = await tx.cancel_queued(
+            case.reference, at=later(1), code="withdrawn", keep={MessageType.ACKNOWLEDGEMENT}
+        )
+        assert cancelled == (stopped.message_id,)
+        assert {e.message_id for e in await claim(tx)} == {acknowledgement}
