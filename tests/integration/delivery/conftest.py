@@ -13,3 +13,7 @@ from tests.fixtures.world import World, make_world
 def world() -> Iterator[World]:
     with make_world() as made:
         yield made
+        for name in ("gateway", "ministry"):  # shown by pytest when a test of the module failed
+            for line in made.log(name).splitlines():
+                if '"level": "error"' in line or "Traceback" in line:
+                    print(name, line)
