@@ -89,7 +89,7 @@ async def test_everything_accepted_is_delivered_once_in_spite_of_kills() -> None
             }
             return references <= done
 
-        await until(all_answered, seconds=30, what=f"all {len(accepted)} answered after {kills} kills")
+        await until(all_answered, seconds=40, what=f"all {len(accepted)} answered after {kills} kills")
         received = world.ministry_status()["received"]
         assert Counter(m["message_id"] for m in received) == Counter(r.message_id for r in accepted)
         assert _case_of(world) == Counter(references)
