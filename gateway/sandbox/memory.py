@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contracts.codes import MessageType
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS received (
   as4_message_id TEXT PRIMARY KEY, party TEXT NOT NULL, message_id TEXT NOT NULL, type TEXT NOT NULL,
@@ -123,18 +125,19 @@ class Memory:
     def take_in(self, received: Received, case: Case, replies: tuple[Queued, ...]) -> None:
         """One transaction: the message with its receipt, the case as it is now, the replies.
 
-        A withdrawn case loses what was still queued for it. Raises sqlite3.IntegrityError for a duplicate.
+        A Withdrawal drops what was still queued for its case but acknowledgements. Raises
+        sqlite3.IntegrityError for a duplicate.
         """
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._insert("received", dataclasses.asdict(received))
             self._db.execute("DELETE FROM cases WHERE reference = ?", (case.reference,))
             self._insert("cases", dataclasses.asdict(case))
-            if case.withdrawn:
+            if received.type == MessageType.WITHDRAWAL:
                 self._db.execute(
                     "UPDATE sent SET status = 'dropped'"
-                    " WHERE reference = ? AND status = 'queued' AND attempts = 0",
-                    (case.reference,),
+                    " WHERE reference = ? AND type <> ? AND status = 'queued' AND attempts = 0",
+                    (case.reference, MessageType.ACKNOWLEDGEMENT.value),
                 )
             for reply in replies:
                 self._insert("sent", dataclasses.asdict(reply))

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from contracts import codelists
 from contracts.codes import Direction, MessageType
+from gateway.core.errors import InvalidParameter, NotFound, PasserelleError
 from gateway.core.records import EvidenceKind, MessageRecord, MessageStatus
 from gateway.flows.ports import Clock, MessageFilter, Store
 from gateway.web.console.accounts import SESSION_HOURS, Accounts, Operator, Sessions
@@ -142,7 +143,12 @@ async def _protect(request: web.Request, handler: Handler) -> web.StreamResponse
         request[OPERATOR] = operator
     elif not open_path:
         raise web.HTTPSeeOther("/console/login")
-    response = await handler(request)
+    try:
+        response = await handler(request)
+    except PasserelleError as exc:
+        response = aiohttp_jinja2.render_template(
+            "error.html", request, {"code": exc.code, "detail": exc.detail}, status=exc.http_status
+        )
     response.headers["Content-Security-Policy"] = CSP
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
@@ -239,7 +245,7 @@ def _filter(request: web.Request) -> MessageFilter:
         try:
             return kind(query[name]) if query.get(name) else None
         except ValueError as exc:
-            raise web.HTTPBadRequest(text=f"unknown {name}") from exc
+            raise InvalidParameter(f"{name} has no such value") from exc
 
     return MessageFilter(
         reference=query.get("reference") or None,
@@ -269,7 +275,7 @@ async def message(request: web.Request) -> dict[str, Any]:
     async with request.app[SERVICES].store.begin() as tx:
         record = await tx.get_message(message_id)
         if record is None:
-            raise web.HTTPNotFound(text="no such message")
+            raise NotFound("no such message")
         attempts = await tx.attempts(message_id)
         evidence = await tx.evidence(message_id)
         case = await tx.get_case(record.reference)
@@ -288,7 +294,7 @@ async def case(request: web.Request) -> dict[str, Any]:
     async with request.app[SERVICES].store.begin() as tx:
         record = await tx.get_case(reference)
         if record is None:
-            raise web.HTTPNotFound(text="no such case")
+            raise NotFound("no such case")
         page = await tx.list_messages(MessageFilter(reference=reference), limit=200, newest_first=False)
     return {"case": record, "items": page.items}
 

@@ -1,0 +1,218 @@
+"""The console over real HTTP, above a real store: log-in, pages, headers, both languages."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from gateway.clock import SystemClock
+from gateway.core.records import MessageRecord, MessageStatus
+from gateway.store import SqlStore, open_store
+from gateway.web.console.accounts import Accounts, Operator, Sessions, make_account
+from gateway.web.console.app import MAX_LOGIN_FAILURES, ConsoleServices, make_console
+from tests.fixtures.databases import PlainKeys
+from tests.fixtures.store_records import accept, new_case
+
+PASSWORD = "correct horse battery staple"
+
+
+class MovingClock(SystemClock):
+    """The machine's clock, moved forward."""
+
+    shift = dt.timedelta()
+
+    def now(self) -> dt.datetime:
+        return super().now() + self.shift
+
+
+@dataclass
+class Console:
+    base: str
+    store: SqlStore
+    clock: MovingClock
+    failed: MessageRecord
+
+
+@pytest.fixture
+async def console(tmp_path: Path) -> AsyncIterator[Console]:
+    store = open_store(f"sqlite:///{tmp_path}/passerelle.db", keyring=PlainKeys(), create=True)
+    async with store.begin() as tx:
+        case = new_case()
+        failed = await accept(tx, case)
+        await accept(tx, case, new=False)
+        await tx.update_message(
+            failed.message_id, at=failed.received_at, status=MessageStatus.FAILED, code="delivery.timed_out"
+        )
+    accounts = tmp_path / "operators.toml"
+    accounts.write_text(make_account("nadia", PASSWORD, "fr"), "utf-8")
+    clock = MovingClock()
+    app = web.Application()
+    services = ConsoleServices(
+        store=store,
+        clock=clock,
+        accounts=Accounts.load(accounts),
+        sessions=Sessions(b"s" * 32),
+        secure_cookie=False,
+    )
+    app.add_subapp("/console", make_console(services))
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield Console(f"http://127.0.0.1:{runner.addresses[0][1]}", store, clock, failed)
+    finally:
+        await runner.cleanup()
+        await store.close()
+
+
+def browser() -> aiohttp.ClientSession:
+    """A session that keeps cookies, also for an address without a name."""
+    return aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+
+
+async def log_in(session: aiohttp.ClientSession, console: Console, password: str = PASSWORD) -> int:
+    form = {"name": "nadia", "password": password}
+    async with session.post(f"{console.base}/console/login", data=form) as answer:
+        return answer.status
+
+
+async def page(session: aiohttp.ClientSession, console: Console, path: str) -> str:
+    async with session.get(console.base + path) as answer:
+        assert answer.status == 200
+        return await answer.text()
+
+
+PATHS = ("", "/messages", "/messages/{id}", "/cases/{reference}")
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_no_page_without_a_session(console: Console, path: str) -> None:
+    """Every page leads to the log-in, and shows nothing before it."""
+    path = path.format(id=console.failed.message_id, reference=console.failed.reference)
+    async with (
+        browser() as session,
+        session.get(f"{console.base}/console{path}", allow_redirects=False) as answer,
+    ):
+        assert (answer.status, answer.headers["Location"]) == (303, "/console/login")
+        assert console.failed.reference not in await answer.text()
+
+
+async def test_first_page_shows_what_needs_action(console: Console) -> None:
+    """A dead letter is on the first page with its code, in the operator's language."""
+    async with browser() as session:
+        assert await log_in(session, console) == 200
+        text = await page(session, console, "/console")
+    assert "À traiter" in text
+    assert f"/console/messages/{console.failed.message_id}" in text
+    assert "delivery.timed_out" in text
+
+
+async def test_language_switch_is_kept(console: Console) -> None:
+    """``?lang=en`` changes the language for this and the next pages."""
+    async with browser() as session:
+        await log_in(session, console)
+        assert '<html lang="en">' in await page(session, console, "/console?lang=en")
+        assert "Who holds it now" in await page(
+            session, console, f"/console/messages/{console.failed.message_id}"
+        )
+
+
+@pytest.mark.parametrize("lang", ["en", "fr"])
+async def test_every_page_renders_in_both_languages(console: Console, lang: str) -> None:
+    """No page fails, and none shows a key of the templates instead of words."""
+    async with browser() as session:
+        await log_in(session, console)
+        for path in PATHS:
+            path = path.format(id=console.failed.message_id, reference=console.failed.reference)
+            text = await page(session, console, f"/console{path}?lang={lang}")
+            assert f'<html lang="{lang}">' in text
+            assert "<h1>" in text
+
+
+async def test_security_headers(console: Console) -> None:
+    """A closed policy, no caching, no framing; the session cookie is HttpOnly and SameSite=Strict."""
+    async with browser() as session:
+        form = {"name": "nadia", "password": PASSWORD}
+        async with session.post(f"{console.base}/console/login", data=form, allow_redirects=False) as answer:
+            cookie = answer.headers["Set-Cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+        async with session.get(f"{console.base}/console") as answer:
+            assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+            assert "script-src" not in answer.headers["Content-Security-Policy"]
+            assert answer.headers["Cache-Control"] == "no-store"
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_wrong_passwords_lock_for_a_quarter_of_an_hour(console: Console) -> None:
+    """After too many failures even the right password is refused, until the time is over."""
+    async with browser() as session:
+        for _ in range(MAX_LOGIN_FAILURES):
+            assert await log_in(session, console, "wrong") == 401
+        assert await log_in(session, console) == 401
+        console.clock.shift = dt.timedelta(minutes=16)
+        assert await log_in(session, console) == 200
+
+
+async def test_session_ends_and_cannot_be_forged(console: Console) -> None:
+    """An expired or altered cookie is no session."""
+    sessions = Sessions(b"s" * 32)
+    nadia = Operator(name="nadia", language="fr")
+    now = console.clock.now()
+    good = sessions.issue(nadia, now)
+    assert sessions.read(good, now) == nadia
+    assert sessions.read(good, now + dt.timedelta(hours=9)) is None
+    assert Sessions(b"t" * 32).read(good, now) is None
+    assert sessions.read(good.replace(".", "x."), now) is None
+    for cookie in ("", ".", "a.b", "é.é", good + "0"):
+        assert sessions.read(cookie, now) is None
+
+
+@pytest.mark.parametrize("path", ["/messages/no-such", "/cases/GB01-000000000000"])
+async def test_unknown_things_are_404(console: Console, path: str) -> None:
+    """A wrong address says so."""
+    async with browser() as session:
+        await log_in(session, console)
+        async with session.get(f"{console.base}/console{path}") as answer:
+            assert answer.status == 404
+
+
+@pytest.mark.parametrize("query", ["status=nonsense", "type=Nope", "cursor=%00broken"])
+async def test_wrong_filters_are_400(console: Console, query: str) -> None:
+    """A wrong filter is told, not ignored."""
+    async with browser() as session:
+        await log_in(session, console)
+        async with session.get(f"{console.base}/console/messages?{query}") as answer:
+            assert answer.status == 400
+
+
+async def test_values_are_escaped(console: Console) -> None:
+    """What a query holds is shown as text, never as markup."""
+    async with browser() as session:
+        await log_in(session, console)
+        text = await page(session, console, "/console/messages?reference=%3Cb%3Ex%3C/b%3E")
+    assert "<b>x</b>" not in text
+    assert "&lt;b&gt;x&lt;/b&gt;" in text
+
+
+def test_account_file_keeps_no_password(tmp_path: Path) -> None:
+    """Only a salted scrypt hash is written; two accounts with one password differ."""
+    one, two = make_account("a", PASSWORD), make_account("b", PASSWORD)
+    assert PASSWORD not in one
+    assert one.split("scrypt")[1] != two.split("scrypt")[1]
+    path = tmp_path / "operators.toml"
+    path.write_text(one + two, "utf-8")
+    accounts = Accounts.load(path)
+    assert accounts.check("a", PASSWORD) == Operator(name="a", language="en")
+    assert accounts.check("a", "other") is None
+    assert accounts.check("nobody", PASSWORD) is None
+    assert Accounts.load(tmp_path / "absent.toml").check("a", PASSWORD) is None
+    assert dataclasses.is_dataclass(Operator)
