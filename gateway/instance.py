@@ -155,6 +155,7 @@ class Instance:
             agreement=self.agreement,
             french_party=self.agreement.parties.fr.id,
             signer=signer_of(self.keyring.jws[0], Alg.ES256),
+            earlier_signers=tuple(signer_of(k, Alg.ES256) for k in self.keyring.jws[1:]),
             issuer=(part.public_url or bound).rstrip("/"),
             limits=Limits(message_bytes=limits.uk_body_bytes, attachments_bytes=limits.attachments_bytes),
             webhooks=clients.webhooks,

@@ -39,6 +39,7 @@ def make_uk_app(instance: Instance, exchange: Exchange, clients: ClientRegistry)
             exchange=exchange,
             clients=clients,
             token_signer=signer_of(instance.keyring.token[0], Alg.ES256),
+            earlier_token_signers=tuple(signer_of(k, Alg.ES256) for k in instance.keyring.token[1:]),
             webhook_signer=signer_of(instance.keyring.webhook[0], Alg.EDDSA),
             settings=UkSettings(
                 rate_per_second=part.rate_per_second,
@@ -114,6 +115,24 @@ def breaker_policy(settings: Settings) -> BreakerPolicy:
     )
 
 
+def make_delivery(
+    instance: Instance, exchange: Exchange, access_point: AccessPoint, transport: HttpTransport
+) -> Delivery:
+    """What delivering to France works with."""
+    return Delivery(
+        store=exchange.store,
+        transport=transport,
+        clock=instance.clock,
+        french=exchange.fr,
+        access_point=access_point,
+        url=instance.settings.france.url,
+        schedule=retry_schedule(instance.settings),
+        breaker=breaker_policy(instance.settings),
+        random=random.SystemRandom().random,
+        webhooks=exchange.webhooks,
+    )
+
+
 def make_worker(
     instance: Instance,
     exchange: Exchange,
@@ -124,19 +143,7 @@ def make_worker(
 ) -> Worker:
     """The worker with a handler for each channel."""
     settings = instance.settings
-    schedule = retry_schedule(settings)
-    delivery = Delivery(
-        store=exchange.store,
-        transport=french,
-        clock=instance.clock,
-        french=exchange.fr,
-        access_point=access_point,
-        url=settings.france.url,
-        schedule=schedule,
-        breaker=breaker_policy(settings),
-        random=random.SystemRandom().random,
-        webhooks=exchange.webhooks,
-    )
+    delivery = make_delivery(instance, exchange, access_point, french)
     sender = WebhookSender(
         store=exchange.store,
         transport=webhooks,
@@ -144,7 +151,7 @@ def make_worker(
         targets={target.webhook_id: target for target in exchange.webhooks},
         key=instance.keyring.webhook[0],
         issuer=exchange.issuer,
-        schedule=schedule,
+        schedule=retry_schedule(settings),
     )
 
     async def over_as4(entry: OutboxEntry) -> str:
