@@ -24,7 +24,6 @@ from gateway.core.errors import (
     IdempotencyKeyRunning,
     NotFound,
     OutOfSequence,
-    PasserelleError,
     RuleViolation,
     SchemaViolation,
 )
@@ -68,6 +67,11 @@ class Submission:
     target: str
     """Method and path: part of what an Idempotency-Key stands for."""
     correlation_id: str
+
+    @property
+    def stored_key(self) -> str:
+        """What the store keeps of the Idempotency-Key: the client chose it, so it may name a person."""
+        return hashlib.sha256(self.idempotency_key.encode()).hexdigest()
 
     @property
     def digest(self) -> str:
@@ -125,7 +129,7 @@ async def _accept_in(
     tx: Transaction, exchange: Exchange, submission: Submission, document: ValidDocument
 ) -> Accepted:
     now = exchange.clock.now()
-    key = submission.idempotency_key
+    key = submission.stored_key
     try:  # (2)
         known = await tx.begin_idempotent(submission.client_id, key, submission.digest, now)
     except KeyReused as exc:
@@ -176,7 +180,7 @@ async def _settle_only(
     )
     answer = make_answer(exchange, record, holds=(), warnings=())
     await add_evidence(tx, submission.body, record, answer, now)
-    await tx.finish_idempotent(submission.client_id, submission.idempotency_key, answer)
+    await tx.finish_idempotent(submission.client_id, submission.stored_key, answer)
     return Accepted(answer=answer, record=None)
 
 
@@ -297,10 +301,8 @@ def _refuse(verdict: Verdict) -> None:
         return
     problems = tuple(posted(f.problem) for f in verdict.refuse)
     if any(f.rule == "general.out_of_sequence" for f in verdict.refuse):
-        exc: PasserelleError = OutOfSequence("the state of the case does not allow it", problems=problems)
-    else:
-        exc = RuleViolation("rules of the agreement refuse the message", problems=problems)
-    raise exc
+        raise OutOfSequence("the state of the case does not allow it", problems=problems)
+    raise RuleViolation("rules of the agreement refuse the message", problems=problems)
 
 
 def _hold(exchange: Exchange, allowed: Allowed) -> Hold | None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from anyascii import anyascii
 
 from gateway import sandbox
 from gateway.bootstrap import Instance, Running, serving
@@ -116,7 +117,9 @@ class Player:
         message, parts = to_message(record)
         body = posted_body(message)
         body["receiving_service"]["code"] = service
-        answer = await self.post(PATHS[record["kind"]], body, parts)
+        first = record["persons"][0]
+        chosen = f"{anyascii(first['family_name'] or first['given_names'])} {record['case']}"
+        answer = await self.post(PATHS[record["kind"]], body, parts, key=chosen)
         return body, answer.json()["reference"] if answer.status == 202 else None
 
     async def follow(self, record: Record, body: Any, reference: str, number: int) -> None:
