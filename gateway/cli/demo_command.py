@@ -51,6 +51,12 @@ def _tell(report: dict[str, Any]) -> None:
     out.print(f"\n{'[green]ok[/green]' if report['ok'] else '[red]NOT ok[/red]'} in {report['elapsed_s']} s")
 
 
+def _program() -> str:
+    """The way this program was called, as a user can type it again."""
+    called = Path(sys.argv[0])
+    return str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else called.name
+
+
 async def _stay(shown: Shown) -> None:
     _tell(shown.report)
     folder = shown.folders.gateway
@@ -59,7 +65,7 @@ async def _stay(shown: Shown) -> None:
         f"  log in    {OPERATOR} / {shown.folders.password}\n"
         f"API docs  {shown.console_url.removesuffix('/console')}/docs\n"
         f"Folder    {folder}\n"
-        f"Try       passerelle -C {folder} messages list\n\n"
+        f"Try       {_program()} -C {folder} messages list\n\n"
         "Everything stays up until Ctrl-C.",
         markup=False,
     )

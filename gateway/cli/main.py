@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from gateway.cli import demo_command, instance, keys, listing, proof, send
+from gateway.cli import demo_command, endpoints, instance, keys, listing, proof, send
 from gateway.cli.common import options
 from gateway.config import FOLDER_VARIABLE
 from gateway.core.errors import PasserelleError
@@ -49,6 +49,7 @@ app.command("balance")(proof.balance)
 app.add_typer(send.client, name="client")
 app.add_typer(listing.messages, name="messages")
 app.add_typer(listing.cases, name="cases")
+app.add_typer(endpoints.endpoints, name="endpoints")
 app.add_typer(proof.evidence, name="evidence")
 app.add_typer(proof.audit_log, name="audit")
 app.add_typer(keys.keys, name="keys")

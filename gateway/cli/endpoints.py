@@ -1,0 +1,63 @@
+"""``passerelle endpoints``: the circuit of each endpoint; pause and resume."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from gateway.cli.common import JsonOption, opened, run, show
+from gateway.core.records import Breaker
+from gateway.flows import endpoints as flow
+
+endpoints = typer.Typer(
+    no_args_is_help=True, help="Where we deliver to, and whether it works: list, pause, resume."
+)
+
+NameArgument = typer.Argument(..., metavar="NAME", help="As in: passerelle endpoints list.")
+ReasonOption = typer.Option(..., "--reason", help="Why; kept in the audit log (no personal data).")
+
+
+def endpoint_row(breaker: Breaker) -> dict[str, Any]:
+    working = "closed" if breaker.opened_at is None else "open"
+    return {
+        "endpoint": breaker.endpoint,
+        "circuit": "paused" if breaker.paused else working,
+        "failures_in_a_row": breaker.consecutive_failures,
+        "open_since": breaker.opened_at,
+        "next_probe": breaker.probe_at,
+    }
+
+
+@endpoints.command("list")
+def list_endpoints(as_json: bool = JsonOption) -> None:
+    """List the French access point and each webhook: closed (works), open (fails, is probed) or paused."""
+
+    async def work() -> None:
+        async with opened() as (instance, store):
+            found = await flow.circuits(instance.exchange(store))
+        show([endpoint_row(b) for b in found], as_json=as_json, title="Endpoints", empty="No endpoint.")
+
+    run(work)
+
+
+def _set(name: str, *, paused: bool, reason: str, as_json: bool) -> None:
+    async def work() -> None:
+        async with opened() as (instance, store):
+            exchange = instance.exchange(store)
+            after = await flow.set_paused(exchange, name, paused=paused, actor="cli", reason=reason)
+        show([endpoint_row(after)], as_json=as_json, title="Paused" if paused else "Resumed", empty="")
+
+    run(work)
+
+
+@endpoints.command("pause")
+def pause(name: str = NameArgument, reason: str = ReasonOption, as_json: bool = JsonOption) -> None:
+    """Send nothing there until it is resumed. Messages to France wait; webhook events are dropped."""
+    _set(name, paused=True, reason=reason, as_json=as_json)
+
+
+@endpoints.command("resume")
+def resume(name: str = NameArgument, reason: str = ReasonOption, as_json: bool = JsonOption) -> None:
+    """Go on sending; a webhook that answered 410 is taken up again, an open circuit probes at once."""
+    _set(name, paused=False, reason=reason, as_json=as_json)
