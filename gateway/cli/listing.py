@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import typer
 
 from contracts.codes import CaseKind, Direction, MessageType
 from gateway.cli.common import JsonOption, MessageId, cell, fail, opened, out, print_json, run, show
 from gateway.core.records import CaseRecord, MessageRecord, MessageStatus
+from gateway.flows.exchange import Exchange
 from gateway.flows.operator import cancel as cancel_message
 from gateway.flows.operator import release as release_message
 from gateway.flows.operator import replay as replay_message
@@ -18,6 +19,7 @@ from gateway.flows.ports import MessageFilter
 messages = typer.Typer(no_args_is_help=True, help="Messages: list, show, replay, release, cancel.")
 cases = typer.Typer(no_args_is_help=True, help="Cases: list, show.")
 
+ReasonOption = typer.Option(..., "--reason", help="Why; kept in the audit log (no personal data).")
 DryRunOption = typer.Option(False, "--dry-run", help="Show what would happen; change nothing.")
 LimitOption = typer.Option(50, "--limit", min=1, max=500, help="Rows at the most.")
 CursorOption = typer.Option(None, "--cursor", help="Go on where the last page ended.")
@@ -162,8 +164,23 @@ def show_message(message_id: str = MessageId, as_json: bool = JsonOption) -> Non
     run(work)
 
 
-def _done(record: MessageRecord, title: str, *, as_json: bool, dry_run: bool) -> None:
-    """The message as it is after the action, or as it would be."""
+class _Action(Protocol):
+    """A use case of ``gateway.flows.operator``."""
+
+    async def __call__(
+        self, exchange: Exchange, message_id: str, *, actor: str, reason: str, dry_run: bool = False
+    ) -> MessageRecord: ...
+
+
+def _act(action: _Action, message_id: str, title: str, *, reason: str, dry_run: bool, as_json: bool) -> None:
+    """Does it (or tries it), and shows the message as it is after, or as it would be."""
+
+    async def work() -> MessageRecord:
+        async with opened() as (instance, store):
+            exchange = instance.exchange(store)
+            return await action(exchange, message_id, actor="cli", reason=reason, dry_run=dry_run)
+
+    record = run(work)
     title = f"Dry run, nothing was changed. {title} it would be" if dry_run else title
     row = message_row(record) if as_json else message_line(record)
     show([row], as_json=as_json, title=title, empty="")
@@ -172,58 +189,34 @@ def _done(record: MessageRecord, title: str, *, as_json: bool, dry_run: bool) ->
 @messages.command("replay")
 def replay(
     message_id: str = MessageId,
-    reason: str = typer.Option(..., help="Why; kept in the audit log (no personal data)."),
+    reason: str = ReasonOption,
     dry_run: bool = DryRunOption,
     as_json: bool = JsonOption,
 ) -> None:
-    """Send a failed or held message again. One that has its receipt is never sent as new."""
-
-    async def work() -> None:
-        async with opened() as (instance, store):
-            record = await replay_message(
-                instance.exchange(store), message_id, actor="cli", reason=reason, dry_run=dry_run
-            )
-        _done(record, "Queued again", as_json=as_json, dry_run=dry_run)
-
-    run(work)
+    """Send a failed message again. One that has its receipt is never sent as new."""
+    _act(replay_message, message_id, "Queued again", reason=reason, dry_run=dry_run, as_json=as_json)
 
 
 @messages.command("release")
 def release(
     message_id: str = MessageId,
-    reason: str = typer.Option(..., help="Why; kept in the audit log (no personal data)."),
+    reason: str = ReasonOption,
     dry_run: bool = DryRunOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Let a held message go. What the French contract cannot carry stays held."""
-
-    async def work() -> None:
-        async with opened() as (instance, store):
-            record = await release_message(
-                instance.exchange(store), message_id, actor="cli", reason=reason, dry_run=dry_run
-            )
-        _done(record, "Released", as_json=as_json, dry_run=dry_run)
-
-    run(work)
+    _act(release_message, message_id, "Released", reason=reason, dry_run=dry_run, as_json=as_json)
 
 
 @messages.command("cancel")
 def cancel(
     message_id: str = MessageId,
-    reason: str = typer.Option(..., help="Why; kept in the audit log (no personal data)."),
+    reason: str = ReasonOption,
     dry_run: bool = DryRunOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Cancel a message that has not left yet."""
-
-    async def work() -> None:
-        async with opened() as (instance, store):
-            record = await cancel_message(
-                instance.exchange(store), message_id, actor="cli", reason=reason, dry_run=dry_run
-            )
-        _done(record, "Cancelled", as_json=as_json, dry_run=dry_run)
-
-    run(work)
+    _act(cancel_message, message_id, "Cancelled", reason=reason, dry_run=dry_run, as_json=as_json)
 
 
 @cases.command("list")
