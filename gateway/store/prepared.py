@@ -164,7 +164,22 @@ class PreparedConnection:
             cursor = self._raw.execute(plan.sql, plan.parameters(rows[0]))
             found = cursor.fetchall() if cursor.description is not None else []
         except sqlite3.Error as error:
-            raise DBAPIError.instance(
-                plan.sql, None, error, sqlite3.Error, hide_parameters=True, dialect=self.dialect
-            ) from error
+            raise self._translated(plan.sql, error) from error
         return Result(plan.rows(found) if found else found, cursor.rowcount)
+
+    def execute_sql(self, sql: str) -> None:
+        """A command without parameters and answer: BEGIN, COMMIT, PRAGMA."""
+        try:
+            self._raw.execute(sql).close()
+        except sqlite3.Error as error:
+            raise self._translated(sql, error) from error
+
+    def end(self) -> None:
+        """Rolls back what was not committed."""
+        if self._raw.in_transaction:
+            self._raw.rollback()
+
+    def _translated(self, sql: str, error: sqlite3.Error) -> BaseException:
+        return DBAPIError.instance(
+            sql, None, error, sqlite3.Error, hide_parameters=True, dialect=self.dialect
+        )

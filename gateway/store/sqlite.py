@@ -42,7 +42,10 @@ def sqlite_path(url: str) -> Path:
     return Path(name)
 
 
-def _engine(path: Path, *, create: bool, busy_seconds: float, begin: str, pool_size: int) -> Engine:
+def _engine(
+    path: Path, *, create: bool = False, busy_seconds: float, read_only: bool, pool_size: int
+) -> Engine:
+    """SQLAlchemy neither begins nor commits here: whoever uses it does (``_Handle``)."""
     mode = "rwc" if create else "rw"
     engine = create_engine(
         f"sqlite+pysqlite:///file:{path}?mode={mode}&uri=true",
@@ -62,31 +65,54 @@ def _engine(path: Path, *, create: bool, busy_seconds: float, begin: str, pool_s
             "secure_delete=FAST",
             "temp_store=MEMORY",
             "cache_size=-16000",
-            f"query_only={'ON' if begin == 'BEGIN' else 'OFF'}",
+            f"query_only={'ON' if read_only else 'OFF'}",
             f"busy_timeout={int(busy_seconds * 1000)}",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
 
     return engine
 
 
 def writer_engine(path: Path, *, create: bool = False, busy_seconds: float = 0) -> Engine:
-    """One connection; every transaction is BEGIN IMMEDIATE."""
-    return _engine(path, create=create, busy_seconds=busy_seconds, begin="BEGIN IMMEDIATE", pool_size=1)
+    """One connection; every transaction of SQLAlchemy is BEGIN IMMEDIATE. For migrations."""
+    engine = _engine(path, create=create, busy_seconds=busy_seconds, read_only=False, pool_size=1)
 
+    @event.listens_for(engine, "begin")
+    def _begin_immediate(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-def reader_engine(path: Path) -> Engine:
-    """Connections that cannot write; a transaction sees one snapshot."""
-    return _engine(path, create=False, busy_seconds=_BUSY_SECONDS, begin="BEGIN", pool_size=_READERS + 1)
+    return engine
 
 
 def _is_busy(error: OperationalError) -> bool:
     code = getattr(error.orig, "sqlite_errorcode", 0) or 0
     return (code & _FIRST_BYTE) in _BUSY_CODES
+
+
+class _Handle:
+    """One connection, kept open: taking it from a pool and giving it back for each of a message's seven
+    transactions would cost as much as the transactions."""
+
+    def __init__(self, engine: Engine, plans: Plans, begin: str) -> None:
+        with translated():
+            self._connection = engine.connect()
+        self._begin = begin
+        self.prepared = PreparedConnection(self._connection, plans)
+
+    def begin(self) -> None:
+        self.prepared.execute_sql(self._begin)
+
+    def commit(self) -> None:
+        self.prepared.execute_sql("COMMIT")
+
+    def end(self) -> None:
+        """Rolls back what was not committed."""
+        self.prepared.end()
+        if self._connection.in_transaction():  # SQLAlchemy ran a statement, and has begun in its own books
+            self._connection.rollback()
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 class SqliteSession:
@@ -117,9 +143,11 @@ class SqliteDatabase:
     """Implements ``gateway.store.session.Database``."""
 
     def __init__(self, path: Path) -> None:
-        self._writer = writer_engine(path)
-        self._reader = reader_engine(path)
+        self._writer = _engine(path, busy_seconds=0, read_only=False, pool_size=1)
+        self._reader = _engine(path, busy_seconds=_BUSY_SECONDS, read_only=True, pool_size=_READERS + 1)
         self._plans = Plans(self._writer.dialect)
+        self._write_handle: _Handle | None = None
+        self._read_handles: list[_Handle] = []
         self._write_lock = asyncio.Lock()
         self._read_slots = asyncio.Semaphore(_READERS)
         self._threads = ThreadPoolExecutor(_READERS + 1, thread_name_prefix="sqlite")
@@ -132,35 +160,46 @@ class SqliteDatabase:
     ) -> AsyncIterator[Session]:
         async with self._read_slots if read_only else self._write_lock:
             await asyncio.sleep(0)  # nothing below need wait: a loop over readings must not starve others
-            with translated():
-                connection = (self._reader if read_only else self._writer).connect()
+            handle = self._take(read_only=read_only)
             try:
-                await self._begin(connection)
-                prepared = PreparedConnection(connection, self._plans)
-                yield SqliteSession(prepared, self._threads)
+                await self._begin(handle)
+                yield SqliteSession(handle.prepared, self._threads)
                 with translated():
-                    finish(cast("Connection", prepared))
+                    finish(cast("Connection", handle.prepared))
                     if read_only:
-                        connection.commit()
+                        handle.commit()
                     else:
-                        await _to_end(self._threads, connection.commit)
+                        await _to_end(self._threads, handle.commit)
             finally:
-                connection.close()  # rolls back what was not committed
+                handle.end()
+                if read_only:
+                    self._read_handles.append(handle)
 
-    async def _begin(self, connection: Connection) -> None:
+    def _take(self, *, read_only: bool) -> _Handle:
+        """A handle that nobody else uses: the lock and the slots see to that."""
+        if read_only:
+            return self._read_handles.pop() if self._read_handles else self._open(self._reader, "BEGIN")
+        if self._write_handle is None:
+            self._write_handle = self._open(self._writer, "BEGIN IMMEDIATE")
+        return self._write_handle
+
+    def _open(self, engine: Engine, begin: str) -> _Handle:
+        return _Handle(engine, self._plans, begin)
+
+    async def _begin(self, handle: _Handle) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _BUSY_SECONDS
         while True:
             try:
                 with translated():
-                    connection.begin()
+                    handle.begin()
             except Unavailable as error:
                 cause = error.__cause__
                 if not isinstance(cause, OperationalError) or not _is_busy(cause) or loop.time() > deadline:
                     raise
             else:
                 return
-            connection.rollback()
+            handle.end()
             await asyncio.sleep(random.uniform(0.001, 0.004))  # noqa: S311 — jitter, not a secret
 
     async def notify(self, channel: str) -> None:
@@ -190,15 +229,12 @@ class SqliteDatabase:
     async def checkpoint(self) -> None:
         """Copies the log into the file and empties it; skipped while readers hold it."""
 
-        def work() -> None:
-            with self._writer.connect() as connection:
-                raw = connection.connection.driver_connection
-                assert raw is not None  # noqa: S101 — a live connection has its driver's
-                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
-
         async with self._write_lock:
+            handle = self._take(read_only=False)
             with translated():
-                await _to_end(self._threads, work)
+                await _to_end(
+                    self._threads, lambda: handle.prepared.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                )
 
     async def close(self) -> None:
         if self._poller is not None:
@@ -206,6 +242,10 @@ class SqliteDatabase:
             with suppress(asyncio.CancelledError):
                 await self._poller
         async with self._write_lock:
+            handles = [*self._read_handles, *([self._write_handle] if self._write_handle else ())]
+            self._read_handles, self._write_handle = [], None
+            for handle in handles:
+                handle.close()
             self._writer.dispose()
         self._reader.dispose()
         self._threads.shutdown(wait=True)
