@@ -58,6 +58,9 @@ _ATTACHMENTS = (
     .where(_M.message_id == bindparam("id"))
     .order_by(t.attachments.c.position)
 )
+_HAS_ATTACHMENTS = (
+    select(t.attachments.c.position).where(t.attachments.c.message_id == bindparam("id")).limit(1)
+)
 _HISTORY = (
     select(t.messages, t.contents.c.sealed)
     .join_from(t.messages, t.contents, t.contents.c.message_id == _M.message_id)
@@ -191,6 +194,8 @@ class MessageTransaction(TransactionBase):
                 for row in rows
             )
 
+        if await self._run(lambda c: c.execute(_HAS_ATTACHMENTS, {"id": message_id}).first()) is None:
+            return ()  # most messages: not worth a thread
         return await self._run(work, heavy=True)
 
     async def update_message(

@@ -91,23 +91,31 @@ _MARK_CANCELLED = (
 _BACKLOG = select(_O.endpoint, func.count()).group_by(_O.endpoint)
 
 
-def _heads(urgent: int) -> Select[Any]:
-    return (
-        select(_O.entry_id, _O.due_at)
-        .where(_O.urgent == urgent, ~_PRECEDED, _O.endpoint.not_in(bindparam("skip", expanding=True)))
-        .order_by(_O.due_at, _O.entry_id)
-        .limit(bindparam("most"))
+def _heads(urgent: int, *, skip: bool) -> Select[Any]:
+    heads = select(_O.entry_id, _O.due_at).where(_O.urgent == urgent, ~_PRECEDED)
+    if skip:
+        heads = heads.where(_O.endpoint.not_in(bindparam("skip", expanding=True)))
+    return heads.order_by(_O.due_at, _O.entry_id).limit(bindparam("most"))
+
+
+# by whether an endpoint is left out: without a list in it, a statement can be prepared
+_FIRST_HEADS = {skip: tuple(_heads(urgent, skip=skip) for urgent in (1, 0)) for skip in (True, False)}
+_DUE_HEADS = {
+    skip: tuple(
+        head.where(_O.due_at <= bindparam("now")).with_for_update(skip_locked=True, of=t.outbox)
+        for head in heads
     )
-
-
-_FIRST_HEADS = tuple(_heads(urgent) for urgent in (1, 0))
-_DUE_HEADS = tuple(
-    head.where(_O.due_at <= bindparam("now")).with_for_update(skip_locked=True, of=t.outbox)
-    for head in _FIRST_HEADS
-)
+    for skip, heads in _FIRST_HEADS.items()
+}
 _CLAIM = (
     update(t.outbox)
     .where(_O.entry_id.in_(bindparam("ids", expanding=True)))
+    .values(lease=bindparam("token"), due_at=bindparam("until"))
+    .returning(t.outbox)
+)
+_CLAIM_ONE = (
+    update(t.outbox)
+    .where(_O.entry_id == bindparam("entry"))
     .values(lease=bindparam("token"), due_at=bindparam("until"))
     .returning(t.outbox)
 )
@@ -159,17 +167,20 @@ class OutboxTransaction(TransactionBase):
         """Urgent rows first, then by the time they are due; one lease token for the whole claim."""
         token = secrets.token_hex(16)
 
-        skip = list(skip_endpoints)
+        skip = {"skip": list(skip_endpoints)} if skip_endpoints else {}
 
         def work(connection: Connection) -> list[Row[Any]]:
             ids: list[int] = []
-            for heads in _DUE_HEADS:
+            for heads in _DUE_HEADS[bool(skip)]:
                 if len(ids) < limit:
-                    values = {"now": now, "skip": skip, "most": limit - len(ids)}
+                    values = {"now": now, "most": limit - len(ids), **skip}
                     ids += connection.execute(heads, values).scalars().all()
             if not ids:
                 return []
-            rows = connection.execute(_CLAIM, {"ids": ids, "token": token, "until": now + lease}).all()
+            lock = {"token": token, "until": now + lease}
+            if len(ids) == 1:
+                return list(connection.execute(_CLAIM_ONE, {"entry": ids[0], **lock}))
+            rows = connection.execute(_CLAIM, {"ids": ids, **lock}).all()
             return sorted(rows, key=lambda row: ids.index(row.entry_id))
 
         return tuple(_entry(row) for row in await self._run(work))
@@ -218,11 +229,13 @@ class OutboxTransaction(TransactionBase):
         return await self._run(work)
 
     async def next_due(self, *, skip_endpoints: Sequence[str] = ()) -> dt.datetime | None:
+        skip = {"skip": list(skip_endpoints)} if skip_endpoints else {}
+
         def work(connection: Connection) -> dt.datetime | None:
             firsts = [
                 row.due_at
-                for heads in _FIRST_HEADS
-                for row in connection.execute(heads, {"skip": list(skip_endpoints), "most": 1})
+                for heads in _FIRST_HEADS[bool(skip)]
+                for row in connection.execute(heads, {"most": 1, **skip})
             ]
             return min(firsts, default=None)
 
