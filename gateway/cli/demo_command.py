@@ -53,7 +53,7 @@ def _tell(report: dict[str, Any]) -> None:
 
 def _program() -> str:
     """The way this program was called, as a user can type it again."""
-    called = Path(sys.argv[0])
+    called = Path(sys.argv[0]).absolute()
     return str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else called.name
 
 
