@@ -73,8 +73,9 @@ def problem_response(exc: PasserelleError, *, correlation_id: str) -> web.Respon
         body=problem_body(exc, correlation_id=correlation_id),
         content_type=MEDIA_TYPE,
     )
-    if exc.http_status == 401 and exc.code == "unauthorized":
-        response.headers["WWW-Authenticate"] = 'Bearer realm="passerelle", error="invalid_token"'
+    if exc.http_status == 401:  # always with a challenge (RFC 9110 15.5.2)
+        token = ', error="invalid_token"' if exc.code == "unauthorized" else ""
+        response.headers["WWW-Authenticate"] = f'Bearer realm="passerelle"{token}'
     if isinstance(exc, Unavailable):
         response.headers["Retry-After"] = "5"
     return response
