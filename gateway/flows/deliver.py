@@ -20,7 +20,14 @@ from contracts.ports import Unmappable, ValidDocument
 from gateway.core import breaker as circuit
 from gateway.core.as4.message import Sealed
 from gateway.core.as4.verified import VerifiedError, VerifiedReceipt
-from gateway.core.errors import InvalidReceipt, PasserelleError, PeerRefused, PeerUnavailable, ReceiptMissing
+from gateway.core.errors import (
+    As4Error,
+    InvalidReceipt,
+    PasserelleError,
+    PeerRefused,
+    PeerUnavailable,
+    ReceiptMissing,
+)
 from gateway.core.records import Evidence, EvidenceKind, MessageStatus, OutboxEntry, StoredAttachment
 from gateway.core.treaty.states import NominationStatus, Readmission
 from gateway.flows.delivery_record import (
@@ -61,6 +68,8 @@ async def deliver(entry: OutboxEntry, d: Delivery) -> Outcome:
             return await record_hold(job, exc, d)
         except LookupError:
             return await record_end(job, None, "content_destroyed", MessageStatus.FAILED, d)
+        except As4Error as exc:  # for example the partner's encryption certificate has expired
+            return await record_failure(job, _not_sealed(exc, d), exc, d)
         attempt = await _attempt(job, wire, content_type, envelopes, d)
         if attempt.error is None:
             return await record_delivered(job, attempt, d)
@@ -181,6 +190,12 @@ async def _ref_to(tx: Transaction, message: Message) -> str | None:
         return None
     answered = await tx.get_message(message.in_reply_to)
     return answered.as4_message_id if answered else None
+
+
+def _not_sealed(error: As4Error, d: Delivery) -> Try:
+    """An attempt that ended before anything was sent; an operator sees its reason, and it is tried again."""
+    now = d.clock.now()
+    return Try(started_at=now, finished_at=now, answer=None, error=error, partner_code=None)
 
 
 # ---- (3), (4) -----------------------------------------------------------------------------------

@@ -387,3 +387,13 @@ async def test_a_replay_is_proven_by_the_receipt_of_the_first_sealing(ends: Ends
     assert await ends.deliver() is Outcome.DELIVERED
     assert ends.partner.posted[0] != ends.partner.posted[1]
     assert (await ends.record(message.message_id)).receipt_verified
+
+
+async def test_an_expired_partner_certificate_is_an_attempt_that_failed(ends: Ends) -> None:
+    """Nothing can be sealed for a certificate that has run out: the operator sees why, and it is retried."""
+    ends.clock.skip(10 * 365 * 86_400)
+    message = await ends.open_case()
+    assert await ends.deliver() is Outcome.RETRY
+    record = await ends.record(message.message_id)
+    assert (record.status, record.attempts) == (MessageStatus.ACCEPTED, 1)
+    assert ends.partner.posted == []

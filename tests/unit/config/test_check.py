@@ -23,7 +23,7 @@ from gateway.keys.pki import Issued, make_party_certificate
 from tests.fixtures.world import World, make_world
 
 PARTY = "FR-MI-AS4"
-NOW = SystemClock().now()
+NOW = SystemClock().now() + dt.timedelta(minutes=5)
 
 
 @pytest.fixture
