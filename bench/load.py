@@ -1,4 +1,4 @@
-"""The load: readmission requests signed beforehand, posted by this process, counted in the gateway's database.
+"""The load: readmission requests signed beforehand and posted from here, counted in the gateway's database.
 
 Receipts of the gateway are verified after the clock has stopped; deliveries are counted where the gateway
 stores the verified receipt of the partner, so that counting costs the gateway nothing.

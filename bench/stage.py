@@ -108,7 +108,7 @@ async def _listening(port: int, process: psutil.Process, log: Path) -> None:
             writer.close()
             return
         await asyncio.sleep(0.1)
-    tail = log.read_text("utf-8", "replace")[-2000:]
+    tail = (await asyncio.to_thread(log.read_text, "utf-8", "replace"))[-2000:]
     raise RuntimeError(f"a process of the benchmark did not start; the end of its log:\n{tail}")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from enum import StrEnum
+from functools import cache
 from typing import Any, Literal
 
 from lxml import etree
@@ -68,6 +69,7 @@ def unmappable(code: str, path: str) -> Unmappable:
     return Unmappable((Problem(path=path, code=code, message_en=english, message_fr=french),))
 
 
+@cache
 def _tag(local: str) -> str:
     return f"{{{NAMESPACE}}}{local}"
 
