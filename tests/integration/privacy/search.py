@@ -58,7 +58,7 @@ class Search:
         words = {w for form in forms | exact for w in _WORD.findall(form.casefold()) if _counts(w, exact)}
         texts = {w for form in forms for w in (form, *form.split())} | exact | dates
         texts |= {text.encode("ascii", "backslashreplace").decode() for text in texts}
-        encoded = {text.encode(c).lower() for text in texts for c in ("utf-8", "utf-16-le")}
+        encoded = {form.encode().lower() for text in texts for form in (text, text.upper())}
         raw = tuple(sorted(e for e in encoded if len(e) >= SHORTEST_RAW))
         return cls(frozenset(words), frozenset(dates), raw)
 
@@ -92,9 +92,10 @@ class Search:
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
             for table, column, values in _columns(connection):
                 raw = b"\0".join(v if isinstance(v, bytes) else str(v).encode() for v in values)
-                hits = self.in_bytes(raw)
-                if (table, column) not in SEALED:
-                    hits |= self.in_text(raw.decode("utf-8", "replace"))
+                if (table, column) in SEALED:
+                    hits = self.in_bytes(raw)
+                else:
+                    hits = self.in_text(raw.decode("utf-8", "replace"))
                 found |= {(f"{table}.{column}", hit) for hit in hits}
         return found
 
