@@ -172,7 +172,8 @@ def _answer(status: str, response: Mapping[str, Any]) -> str:
 
 async def problems(_: web.Request) -> web.Response:
     """The page that ``type`` of every problem points to: codes, statuses, English and French."""
-    statuses = {cls.code: cls.http_status for cls in all_error_classes()}
+    # a base class without a code of its own would lend its status to the inherited one
+    statuses = {cls.code: cls.http_status for cls in all_error_classes() if "code" in vars(cls)}
     rows = [
         f'<tr id="{code}"><th scope="row"><code>{code}</code></th><td>{statuses.get(code, 500)}</td>'
         f'<td>{html.escape(text.title_en)}</td><td lang="fr">{html.escape(text.title_fr)}</td></tr>'
