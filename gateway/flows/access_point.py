@@ -7,6 +7,7 @@ come out.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -128,7 +129,8 @@ class AccessPoint:
             Payload(content_id=LEADING_PART, mime_type="application/xml", content=content, charset="UTF-8")
         ]
         payloads += [
-            Payload(content_id=a.content_id, mime_type=a.media_type, content=a.content) for a in attachments
+            Payload(content_id=_opaque_id(n, a.content), mime_type=a.media_type, content=a.content)
+            for n, a in enumerate(attachments, start=1)
         ]
         return seal_user_message(
             header,
@@ -201,6 +203,12 @@ class AccessPoint:
             now=now,
             policy=self.policy,
         )
+
+
+def _opaque_id(number: int, content: bytes) -> str:
+    """Content-ID of an attachment: the header travels and is kept in clear, and a UK system may have named
+    the part after a person. Position and SHA-256 lead to its entry in the (encrypted) document."""
+    return f"attachment-{number}.{hashlib.sha256(content).hexdigest()}"
 
 
 def signed_references(envelope: bytes) -> tuple[SignedReference, ...]:

@@ -88,11 +88,22 @@ def _moved(value: Any, by: dt.timedelta) -> Any:
     return value
 
 
+def _named(attachment: Record, record: Record) -> str:
+    """A file (and so a part) named after the person, as people do; certificates stay what they are."""
+    person = record["persons"][0]
+    if attachment["name"].startswith("medical"):
+        return str(attachment["name"])
+    letters = filter(str.isalpha, anyascii(person["family_name"] or person["given_names"]))
+    return f"{''.join(letters)[:30]} {attachment['name']}"
+
+
 def today(record: Record) -> Record:
-    """The record as if its message were written a minute ago, with small attachments."""
+    """The record as if its message were written a minute ago, with small attachments that are named after the person."""
     by = SystemClock().now() - dt.timedelta(minutes=1) - issued_at(record)
     moved: Record = _moved(record, by)
-    moved["attachments"] = [{**a, "bytes": 300} for a in record.get("attachments", ())]
+    moved["attachments"] = [
+        {**a, "bytes": 300, "name": _named(a, record)} for a in record.get("attachments", ())
+    ]
     return moved
 
 
