@@ -98,7 +98,7 @@ def _named(attachment: Record, record: Record) -> str:
 
 
 def today(record: Record) -> Record:
-    """The record as if its message were written a minute ago, with small attachments that are named after the person."""
+    """The record as if its message were written a minute ago; small attachments, named after the person."""
     by = SystemClock().now() - dt.timedelta(minutes=1) - issued_at(record)
     moved: Record = _moved(record, by)
     moved["attachments"] = [
