@@ -73,7 +73,7 @@ def pinning(certificate: x509.Certificate) -> tuple[TrustStore, dt.datetime]:
 
 
 def digests(name: str, policy: SecurityPolicy, attachments: dict[str, bytes]) -> list[bool | type[As4Error]]:
-    """For each reference, in order, whether it holds, or how it is refused: the steps before trust, one by one."""
+    """For each reference, in order: whether it holds, or how it is refused. The steps before trust."""
     envelope = structure.read_envelope(envelope_of(name), policy)
     signature = verify.read_signature(envelope, policy)
 
