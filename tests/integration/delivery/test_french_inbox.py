@@ -130,6 +130,7 @@ async def test_a_decision_is_taken_in_with_receipt_and_evidence(ends: Ends) -> N
         assert await tx.content(message.message_id) == message
 
 
+@pytest.mark.as4(32)
 async def test_a_duplicate_gets_the_stored_receipt(ends: Ends) -> None:
     """The same bytes again, also after hours: the very same receipt, and one message only (as4.md 32)."""
     opened = await sent_case(ends)
@@ -142,6 +143,7 @@ async def test_a_duplicate_gets_the_stored_receipt(ends: Ends) -> None:
     assert await _messages(ends) == count
 
 
+@pytest.mark.as4(32)
 async def test_duplicates_at_the_same_time(ends: Ends) -> None:
     """Of five posts of one message at once one is stored; all get the same receipt."""
     opened = await sent_case(ends)
@@ -152,6 +154,7 @@ async def test_duplicates_at_the_same_time(ends: Ends) -> None:
     assert await _messages(ends) == count + 1
 
 
+@pytest.mark.as4(32)
 async def test_a_duplicate_of_a_refused_message_gets_no_receipt(ends: Ends) -> None:
     """What was refused is judged again, not remembered (as4.md 32)."""
     opened = await sent_case(ends)

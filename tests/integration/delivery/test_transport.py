@@ -64,6 +64,7 @@ async def post(sender: HttpTransport, url: str, body: bytes = b"x") -> object:
     return await sender.post(url, content_type="application/soap+xml", body=body)
 
 
+@pytest.mark.as4(34)
 async def test_a_post_over_tls(folders: World) -> None:
     """Body and content type arrive as they are, over the partner's certificate."""
     async with serving(echo, server(folders.fr)) as url, transport(folders) as sender:
@@ -94,6 +95,7 @@ async def test_an_untrusted_certificate(folders: World) -> None:
             await post(sender, url)
 
 
+@pytest.mark.as4(34)
 async def test_old_tls_is_refused(folders: World) -> None:
     """A server that speaks TLS 1.1 at most gets no request (as4.md 34)."""
     old = server(folders.fr)
@@ -107,6 +109,7 @@ async def test_old_tls_is_refused(folders: World) -> None:
             await post(sender, url)
 
 
+@pytest.mark.as4(34)
 @pytest.mark.parametrize(("minimum", "works"), [("1.2", True), ("1.3", False)])
 async def test_minimum_version_is_in_force(folders: World, minimum: str, works: bool) -> None:
     """``tls.minimum`` decides on both ends whether a TLS 1.2 peer is served."""
@@ -123,6 +126,7 @@ async def test_minimum_version_is_in_force(folders: World, minimum: str, works: 
                 await post(sender, url)
 
 
+@pytest.mark.as4(34)
 @pytest.mark.parametrize(
     ("asked", "shown", "works"),
     [("none", False, True), ("optional", False, True), ("required", False, False), ("required", True, True)],
