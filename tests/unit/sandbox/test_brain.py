@@ -157,10 +157,10 @@ def test_script_files(tmp_path: Path) -> None:
         load_script(path)
 
 
-def _queued(number: int, reference: str, due_at: float = 0) -> Queued:
+def _queued(number: int, reference: str, due_at: float = 0, type_: str = "Acknowledgement") -> Queued:
     return Queued(
         message_id=f"m{number}",
-        type="Acknowledgement",
+        type=type_,
         reference=reference,
         conversation_id="c",
         ref_to=None,
@@ -186,13 +186,13 @@ def _case(reference: str, *, withdrawn: bool = False) -> Case:
 _NUMBERS = itertools.count()
 
 
-def _received(reference: str) -> Received:
+def _received(reference: str, type_: str = "ReadmissionRequest") -> Received:
     number = next(_NUMBERS)
     return Received(
         as4_message_id=f"r{number}@uk",
         party="UK",
         message_id=f"r{number}",
-        type="ReadmissionRequest",
+        type=type_,
         reference=reference,
         attachments=0,
         receipt=b"receipt",
@@ -227,9 +227,12 @@ def test_memory_survives_and_knows_duplicates(tmp_path: Path) -> None:
 
 
 def test_memory_drops_what_a_withdrawal_stops(tmp_path: Path) -> None:
-    """Queued answers that were never tried go with the withdrawal; its own acknowledgement stays."""
+    """A decision that was never tried goes with the withdrawal; acknowledgements stay, also later ones."""
     memory = Memory(tmp_path / "m.db")
-    memory.take_in(_received("A"), _case("A"), (_queued(1, "A", due_at=99),))
-    memory.take_in(_received("A"), _case("A", withdrawn=True), (_queued(2, "A"),))
-    assert [s.queued.message_id for s in memory.due(1, 10, frozenset())] == ["m2"]
+    replies = (_queued(1, "A"), _queued(2, "A", due_at=99, type_="ReadmissionDecision"))
+    memory.take_in(_received("A"), _case("A"), replies)
+    memory.take_in(_received("A", "Withdrawal"), _case("A", withdrawn=True), (_queued(3, "A"),))
+    memory.take_in(_received("A", "Acknowledgement"), _case("A", withdrawn=True), ())
+    states = {row["message_id"]: row["status"] for row in memory.status()["sent"]}
+    assert states == {"m1": "queued", "m2": "dropped", "m3": "queued"}
     memory.close()
