@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
-import signal
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -20,6 +18,7 @@ from gateway.flows.exchange import Exchange
 from gateway.flows.ports import Store
 from gateway.instance import Instance, url_of
 from gateway.logs import configure_logs, get_logger
+from gateway.shutdown import stop_on_signal
 from gateway.wiring import (
     OPERATORS_FILE,
     french_transport,
@@ -128,20 +127,10 @@ def _settle_memory() -> None:
     gc.freeze()
 
 
-def _stop_on_signal() -> asyncio.Event:
-    """Set by SIGTERM or SIGINT; made before anything listens, so that no signal finds the default action."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, stop.set)
-    return stop
-
-
 async def run_gateway(instance: Instance, *, with_worker: bool = True) -> None:
     """Serves both listeners (and delivers) until SIGTERM or SIGINT, then drains; logs as the settings say."""
     configure_logs(level=instance.settings.log.level, format_=instance.settings.log.format)
-    stop = _stop_on_signal()
+    stop = stop_on_signal()
     async with serving(instance, with_worker=with_worker) as running:
         _settle_memory()
         get_logger().info("gateway.ready", host=running.uk_url, endpoint=running.as4_url)
@@ -152,7 +141,7 @@ async def run_gateway(instance: Instance, *, with_worker: bool = True) -> None:
 async def run_worker(instance: Instance) -> None:
     """Delivers without listening, until SIGTERM or SIGINT: one more node on the same database."""
     configure_logs(level=instance.settings.log.level, format_=instance.settings.log.format)
-    stop = _stop_on_signal()
+    stop = stop_on_signal()
     async with serving(instance, with_listeners=False):
         get_logger().info("worker.ready")
         await stop.wait()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +17,7 @@ from gateway.cli.demo.runner import Shown, run_demo
 from gateway.cli.demo.stage import OPERATOR
 from gateway.cli.demo.story import StoryFailed
 from gateway.core.errors import PasserelleError
+from gateway.shutdown import stop_on_signal
 from gateway.uk_client import Refused
 
 DEFAULT_FOLDER = Path("var/demo")
@@ -69,11 +68,7 @@ async def _stay(shown: Shown) -> None:
         "Everything stays up until Ctrl-C.",
         markup=False,
     )
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    await stop_on_signal().wait()
 
 
 def demo(

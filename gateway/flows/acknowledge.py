@@ -6,9 +6,10 @@ import datetime as dt
 import json
 from typing import Any
 
+from adapters.uk.read import parse_json
 from contracts import model
 from contracts.codes import AckStatus, Direction, MessageType
-from contracts.ports import Problem
+from contracts.ports import InvalidDocument, Problem
 from gateway.core.errors import Conflict, MalformedBody, NotFound, SchemaViolation
 from gateway.core.records import MessageRecord, MessageStatus
 from gateway.flows.ports import Transaction
@@ -20,9 +21,10 @@ def acknowledgement_body(content: bytes, of_message: str, now: dt.datetime) -> b
     Raises MalformedBody, SchemaViolation.
     """
     try:
-        given: Any = json.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError) as exc:
-        raise MalformedBody("the body is not one well-formed JSON object in UTF-8") from exc
+        given: Any = parse_json(content)
+    except InvalidDocument as exc:
+        detail = "the body is not one well-formed JSON object in UTF-8"
+        raise MalformedBody(detail, problems=exc.problems) from exc
     if not isinstance(given, dict):
         raise MalformedBody("the body is not a JSON object")
     if given.get("of_message", of_message) != of_message:
@@ -35,10 +37,7 @@ def acknowledgement_body(content: bytes, of_message: str, now: dt.datetime) -> b
         raise SchemaViolation("of_message is not the message of the path", problems=(problem,))
     at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     defaults = {"type": "Acknowledgement", "of_message": of_message, "code": None, "at": at}
-    try:
-        return json.dumps({**defaults, **given}, ensure_ascii=False).encode()
-    except UnicodeEncodeError as exc:
-        raise MalformedBody("the body holds a lone surrogate") from exc
+    return json.dumps({**defaults, **given}, ensure_ascii=False).encode()
 
 
 async def inbox_message(tx: Transaction, message_id: str) -> MessageRecord:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,6 +27,7 @@ from gateway.sandbox.brain import Brain
 from gateway.sandbox.memory import Memory
 from gateway.sandbox.script import load_script
 from gateway.sandbox.server import Ministry, make_as4_app, make_control_app
+from gateway.shutdown import stop_on_signal
 from gateway.transport.http import HttpTransport
 from gateway.transport.tls import client_context, server_context
 
@@ -152,11 +151,7 @@ async def serving(folder: Path) -> AsyncIterator[RunningSandbox]:
 
 async def run_sandbox(folder: Path) -> None:
     """Serves until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, stop.set)
+    stop = stop_on_signal()
     async with serving(folder) as running:
         get_logger().info("sandbox.ready", endpoint=running.as4_url)
         await stop.wait()

@@ -98,7 +98,7 @@ async def get_evidence(request: web.Request) -> web.Response:
     if accepts(request, "application/json", "application/zip") == "application/json":
         return json_response({"items": await views.evidence_list(exchange, message_id)})
     content = await views.evidence_bundle(exchange, message_id)
-    disposition = f'attachment; filename="evidence-{id}.zip"'
+    disposition = f'attachment; filename="evidence-{message_id}.zip"'
     return web.Response(
         body=content, content_type="application/zip", headers={"Content-Disposition": disposition}
     )

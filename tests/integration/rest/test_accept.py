@@ -239,6 +239,7 @@ async def test_timeline_and_evidence_of_a_message(gateway: Gateway, client: UkCl
     listed = (await client.get(f"/v1/messages/{receipt.message_id}/evidence")).json()
     assert {e["kind"] for e in listed["items"]} == {"uk_request_jws", "uk_receipt_jws"}
     bundle = await client.get(f"/v1/messages/{receipt.message_id}/evidence", accept="application/zip")
+    assert f"evidence-{receipt.message_id}.zip" in bundle.headers["content-disposition"]
     assert bundle.headers["content-type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(bundle.body)) as archive:
         manifest = json.loads(archive.read("manifest.json"))
