@@ -32,6 +32,8 @@ async def test_workers_apart_from_the_listeners() -> None:
         received = world.ministry_status()["received"]
         assert Counter(m["message_id"] for m in received) == Counter(r.message_id for r in sent)
         assert {m["deliveries"] for m in received} == {1}
+        # one worker alone may have delivered everything while the other was still starting
+        await until(lambda: world.log("worker").count("worker.ready") == 2, seconds=30, what="both started")
         for worker in workers:
             worker.terminate()
         assert [worker.wait(timeout=20) for worker in workers] == [0, 0]
