@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
@@ -82,11 +83,40 @@ class MessageRecord:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Blob:
+    """Octets that are kept in the store in sealed chunks because they are too many for memory.
+
+    Whoever holds it can read it: ``key`` seals its chunks. The store keeps that key only wrapped with the
+    data key of a case, from the moment the blob belongs to a message; until then nobody else can read it, and a
+    blob that never belonged to any is removed after a day.
+    """
+
+    blob_id: str
+    size: int
+    """Of the clear octets."""
+    sha256: str
+    """Of the clear octets, lower-case hex."""
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StoredAttachment:
     content_id: str
     media_type: str
     file_name: str
-    content: bytes
+    content: bytes | Blob
+    """A Blob when it is larger than ``gateway.core.as4.content.IN_MEMORY``."""
+
+    @property
+    def size(self) -> int:
+        """In octets."""
+        return len(self.content) if isinstance(self.content, bytes) else self.content.size
+
+    @property
+    def sha256(self) -> str:
+        """Lower-case hex."""
+        content = self.content
+        return hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else content.sha256
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +133,7 @@ class OutboxEntry:
     """Attempts finished before this one."""
     first_due_at: dt.datetime
     lease: str
-    wire: bytes | None
+    wire: bytes | Blob | None
     """Sealed bytes of the first attempt: a retry sends the same MessageId and digests (as4.md 31)."""
     wire_content_type: str | None
 

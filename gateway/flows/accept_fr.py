@@ -23,6 +23,7 @@ from contracts.codes import AckStatus, Direction
 from contracts.ports import Adapter, ContractError, Problem, ValidDocument
 from contracts.xml import XmlRefused, parse_xml
 from gateway.core import identifiers
+from gateway.core.as4.content import whole
 from gateway.core.as4.message import Sealed
 from gateway.core.as4.verified import VerifiedUserMessage
 from gateway.core.errors import As4Error, OutOfSequence, PayloadRefused, PrivacyBreach, ValueInconsistent
@@ -123,7 +124,7 @@ async def _validate(inbox: FrenchInbox, verified: VerifiedUserMessage) -> _Valid
         raise PrivacyBreach("attachments from France are not allowed (Art 16)")
     if not verified.payloads:
         raise PayloadRefused("there is no document in the message")
-    content = verified.payloads[0].content
+    content = whole(verified.payloads[0].content)
     try:
         document = inbox.french.validate(content)
         message = inbox.french.to_canonical(document)
@@ -295,7 +296,7 @@ def _record(valid: _Valid, now: dt.datetime) -> MessageRecord:
         in_reply_to=message.in_reply_to,
         client_id=valid.verified.party_id,
         as4_message_id=valid.verified.message.message_id,
-        body_sha256=hashlib.sha256(valid.verified.payloads[0].content).hexdigest(),
+        body_sha256=hashlib.sha256(whole(valid.verified.payloads[0].content)).hexdigest(),
         attempts=0,
         receipt_verified=False,
         received_at=now,

@@ -18,7 +18,15 @@ from contracts.model import Message
 from contracts.ports import ValidDocument
 from contracts.xml import parse_xml
 from gateway.core.as4.keys import DecryptionKey, SigningKey
-from gateway.core.as4.message import FINAL_RECIPIENT, ORIGINAL_SENDER, Party, Payload, Property, Sealed
+from gateway.core.as4.message import (
+    FINAL_RECIPIENT,
+    ORIGINAL_SENDER,
+    Party,
+    Payload,
+    Property,
+    Sealed,
+    SealedMessage,
+)
 from gateway.core.as4.namespaces import DS, S12, WSSE, q
 from gateway.core.as4.open import open_message
 from gateway.core.as4.pmode import PMode, PModes
@@ -91,7 +99,7 @@ class AccessPoint:
         *,
         now: dt.datetime,
         ref_to: str | None,
-    ) -> Sealed:
+    ) -> SealedMessage:
         """Sign and encrypt one message: the document first, then its attachments in the order given.
 
         ``ref_to`` is the AS4 MessageId of the message that this one answers (as4.md 2).
@@ -116,7 +124,7 @@ class AccessPoint:
         *,
         now: dt.datetime,
         ref_to: str | None,
-    ) -> Sealed:
+    ) -> SealedMessage:
         """``seal`` for bytes that no contract has judged: only for the sandbox's hostile scenarios."""
         pmode = self.sending[type_]
         header = pmode.new_message(

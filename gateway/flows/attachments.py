@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
 from contracts.model import Attachment, Message
@@ -44,9 +43,9 @@ def _problem(path: str, code: str) -> Problem:
 
 
 def _differences(path: str, announced: Attachment, part: StoredAttachment) -> Iterator[Problem]:
-    if len(part.content) != announced.size:
+    if part.size != announced.size:
         yield _problem(f"{path}/size", "attachment_size")
-    elif hashlib.sha256(part.content).hexdigest() != announced.sha256:
+    elif part.sha256 != announced.sha256:
         yield _problem(f"{path}/sha256", "attachment_sha256")
     if part.media_type != announced.media_type:
         yield _problem(f"{path}/media_type", "attachment_media_type")

@@ -18,7 +18,8 @@ from contracts.codes import CaseKind
 from contracts.model import Message
 from contracts.ports import Unmappable, ValidDocument
 from gateway.core import breaker as circuit
-from gateway.core.as4.message import Sealed
+from gateway.core.as4.content import whole
+from gateway.core.as4.message import SealedMessage
 from gateway.core.as4.verified import VerifiedError, VerifiedReceipt
 from gateway.core.errors import (
     As4Error,
@@ -141,7 +142,7 @@ async def _sealed(job: Job, d: Delivery) -> tuple[bytes, str, tuple[bytes, ...]]
         ref_to = await _ref_to(tx, message)
     document = d.french.from_canonical(message)
     sealed = await _seal(job, message, document, attachments, ref_to, d)
-    return sealed.body, sealed.content_type, (sealed.envelope, *envelopes)
+    return whole(sealed.body), sealed.content_type, (sealed.envelope, *envelopes)
 
 
 async def _seal(
@@ -151,11 +152,11 @@ async def _seal(
     attachments: tuple[StoredAttachment, ...],
     ref_to: str | None,
     d: Delivery,
-) -> Sealed:
+) -> SealedMessage:
     now = d.clock.now()
     sealed = d.access_point.seal(message, document, attachments, now=now, ref_to=ref_to)
     async with d.store.begin() as tx:
-        await tx.save_wire(job.entry, sealed.body, sealed.content_type)
+        await tx.save_wire(job.entry, whole(sealed.body), sealed.content_type)
         await tx.add_evidence(
             Evidence(
                 message_id=message.message_id,

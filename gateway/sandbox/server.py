@@ -16,6 +16,7 @@ from aiohttp import web
 
 from contracts.codes import MessageType
 from contracts.ports import ContractError
+from gateway.core.as4.content import whole
 from gateway.core.as4.verified import VerifiedError, VerifiedReceipt, VerifiedUserMessage
 from gateway.core.errors import As4Error, ConfigError, PasserelleError, PayloadRefused
 from gateway.flows.access_point import AccessPoint
@@ -96,7 +97,7 @@ class Ministry:
             return web.Response(body=known[1], headers={"Content-Type": known[0]})
         try:
             adapter = self.brain.adapter
-            message = adapter.to_canonical(adapter.validate(verified.payloads[0].content))
+            message = adapter.to_canonical(adapter.validate(whole(verified.payloads[0].content)))
         except (ContractError, IndexError) as exc:
             raise PayloadRefused("the document is against the contract") from exc
         before = self.memory.case(message.reference)
@@ -174,8 +175,9 @@ class Ministry:
             now=self.clock.now(),
             ref_to=queued.ref_to,
         )
-        self.memory.save_wire(queued.message_id, sealed.body, sealed.content_type, sealed.envelope)
-        return sealed.body, sealed.content_type, sealed.envelope
+        wire = whole(sealed.body)
+        self.memory.save_wire(queued.message_id, wire, sealed.content_type, sealed.envelope)
+        return wire, sealed.content_type, sealed.envelope
 
     async def _attempt(self, item: Sending, wire: bytes, wire_type: str, envelope: bytes) -> None:
         message_id = item.queued.message_id

@@ -6,6 +6,7 @@ import re
 import zlib
 from typing import Final
 
+from gateway.core.as4.content import Octets, size_of, whole
 from gateway.core.as4.message import (
     AS4_PART_PROPERTIES,
     CHARACTER_SET,
@@ -59,7 +60,7 @@ def gunzip(content: bytes, *, max_bytes: int, max_ratio: int) -> bytes:
     return result
 
 
-def pack(payload: Payload, *, compress: bool) -> tuple[PartInfo, bytes, str]:
+def pack(payload: Payload, *, compress: bool) -> tuple[PartInfo, Octets, str]:
     """``(PartInfo, content of the MIME part, its Content-Type)`` of one payload (as4.md 12, 13).
 
     Raises ValueNotRecognized for a media type or character set that no receiver would accept.
@@ -73,11 +74,11 @@ def pack(payload: Payload, *, compress: bool) -> tuple[PartInfo, bytes, str]:
         own.append(Property(name=COMPRESSION_TYPE, value=GZIP))
     info = PartInfo(content_id=payload.content_id, properties=(*own, *payload.properties))
     if compressed:
-        return info, gzip(payload.content), GZIP
+        return info, gzip(whole(payload.content)), GZIP
     return info, payload.content, payload.mime_type
 
 
-def unpack(part: PartInfo, content: bytes, *, fallback: str, max_bytes: int, max_ratio: int) -> Payload:
+def unpack(part: PartInfo, content: Octets, *, fallback: str, max_bytes: int, max_ratio: int) -> Payload:
     """The payload of a verified, decrypted part; AS4's own properties are not shown (as4.md 16).
 
     ``fallback`` is the media type to report for an uncompressed part that names none.
@@ -97,8 +98,8 @@ def unpack(part: PartInfo, content: bytes, *, fallback: str, max_bytes: int, max
         mime_type = fallback
     _check_type(mime_type, charset)
     if compression is not None:
-        content = gunzip(content, max_bytes=max_bytes, max_ratio=max_ratio)
-    elif len(content) > max_bytes:
+        content = gunzip(whole(content), max_bytes=max_bytes, max_ratio=max_ratio)
+    elif size_of(content) > max_bytes:
         raise DecompressionFailure("a payload is larger than the limit")
     return Payload(
         content_id=part.content_id,

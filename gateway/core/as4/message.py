@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.core.as4.content import Octets
 from gateway.core.as4.wss.reference import SignedReference
 
 MESSAGE_ID_PATTERN: Final = re.compile(r"[\x21-\x3B\x3D\x3F-\x7E]{1,255}\Z")
@@ -71,7 +72,7 @@ class Payload:
 
     content_id: str
     mime_type: str
-    content: bytes
+    content: Octets
     properties: tuple[Property, ...] = ()
     compress: bool = True
     charset: str | None = None
@@ -135,10 +136,23 @@ class ErrorEntry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sealed:
-    """A finished SOAP message, ready to POST; the same bytes are sent on every retry (as4.md 31)."""
+    """A finished signal (receipt, error, pull request), ready to be sent."""
 
     content_type: str
     body: bytes
+    envelope: bytes
+    """The SOAP envelope alone: kept as evidence."""
+    references: tuple[SignedReference, ...]
+    """What our signature covers."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SealedMessage:
+    """A finished user message, ready to POST; the same octets are sent on every retry (as4.md 31)."""
+
+    content_type: str
+    body: Octets
+    """With a Content among its payloads the body is one too, made anew (the same) at every reading."""
     envelope: bytes
     """The SOAP envelope alone, without the parts: kept as evidence."""
     references: tuple[SignedReference, ...]

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.core.as4.content import Octets, whole
 from gateway.core.as4.message import CONTENT_ID_PATTERN
 from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.errors import MimeInconsistency
@@ -42,7 +43,7 @@ class MimePart:
 
     content_id: str | None
     content_type: str
-    content: bytes
+    content: Octets
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,7 +208,7 @@ def _package(parts: Sequence[MimePart], start: str | None) -> Package:
     rest = tuple(part for part in parts if part is not root)
     if any(part.content_id is None for part in rest):
         raise MimeInconsistency("a MIME part has no Content-ID")
-    root = MimePart(content_id=root.content_id, content_type=SOAP, content=_text(root.content))
+    root = MimePart(content_id=root.content_id, content_type=SOAP, content=_text(whole(root.content)))
     return Package(root=root, parts=rest)
 
 
@@ -240,7 +241,7 @@ def build_multipart(envelope: bytes, parts: Sequence[MimePart]) -> tuple[str, by
             "Content-Transfer-Encoding: binary\r\n"
             f"Content-ID: <{part.content_id}>\r\n\r\n"
         )
-        chunks += (delimiter, head.encode("ascii"), part.content, b"\r\n")
+        chunks += (delimiter, head.encode("ascii"), whole(part.content), b"\r\n")
     chunks.append(f"--{boundary}--\r\n".encode("ascii"))
     content_type = f'multipart/related; boundary="{boundary}"; type="{SOAP}"; start="<{root_id}>"'
     return content_type, b"".join(chunks)
@@ -250,6 +251,6 @@ def _boundary(envelope: bytes, parts: Sequence[MimePart]) -> str:
     """From the envelope's digest, and counted on in the (absurd) case that a part contains it."""
     digest = hashlib.sha256(envelope).hexdigest()[:40]
     counter = 0
-    while any(f"--{digest}.{counter}".encode("ascii") in p.content for p in parts):
+    while any(f"--{digest}.{counter}".encode("ascii") in whole(p.content) for p in parts):
         counter += 1
     return f"{digest}.{counter}"

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from lxml import etree
 
 from gateway.core.as4 import soap
 from gateway.core.as4.compression import unpack
+from gateway.core.as4.content import Octets, size_of, whole
 from gateway.core.as4.ebms import parse_user_message
 from gateway.core.as4.keys import DecryptionKey
 from gateway.core.as4.message import (
@@ -33,11 +34,11 @@ from gateway.core.as4.message import (
     Payload,
 )
 from gateway.core.as4.mime import OCTETS, MimePart, parse_media_type, parse_multipart
-from gateway.core.as4.namespaces import EB, S12, q
+from gateway.core.as4.namespaces import EB, q
+from gateway.core.as4.open_signal import open_signal
+from gateway.core.as4.opening import Opening, check_age, refuse_body, same
 from gateway.core.as4.pmode import PModes
 from gateway.core.as4.policy import SecurityPolicy
-from gateway.core.as4.receipts import parse_acknowledged
-from gateway.core.as4.signals import Signal, parse_signal
 from gateway.core.as4.trust import TrustStore
 from gateway.core.as4.verified import VerifiedError, VerifiedReceipt, VerifiedUserMessage
 from gateway.core.as4.wss.decrypt import DecryptedParts, decrypt_attachments
@@ -46,25 +47,9 @@ from gateway.core.errors import (
     As4Error,
     As4FeatureNotSupported,
     ExternalPayload,
-    InvalidHeader,
     MimeInconsistency,
     PolicyNoncompliance,
-    ValueInconsistent,
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Opening:
-    """What every step needs; nothing in here is verified."""
-
-    content: bytes
-    envelope: etree._Element
-    messaging: etree._Element
-    parts: tuple[MimePart, ...]
-    keys: Sequence[DecryptionKey]
-    trust: TrustStore
-    policy: SecurityPolicy
-    now: dt.datetime
 
 
 def open_message(
@@ -84,9 +69,10 @@ def open_message(
     """
     # (1) and (2)
     package = parse_multipart(content_type, body, policy)
-    envelope, messaging = soap.parse_envelope(package.root.content, policy)
-    opening = _Opening(
-        content=package.root.content,
+    content = whole(package.root.content)
+    envelope, messaging = soap.parse_envelope(content, policy)
+    opening = Opening(
+        content=content,
         envelope=envelope,
         messaging=messaging,
         parts=package.parts,
@@ -100,18 +86,18 @@ def open_message(
         unit = soap.unit(messaging)
         if unit.tag == q(EB, "UserMessage"):
             return _open_user_message(opening, unit, pmodes)
-        return _open_signal(opening, unit)
+        return open_signal(opening, unit)
     except As4Error as exc:
         exc.ref_to_message_id = _claimed_message_id(messaging)
         raise
 
 
-def _open_user_message(opening: _Opening, unit: etree._Element, pmodes: PModes) -> VerifiedUserMessage:
+def _open_user_message(opening: Opening, unit: etree._Element, pmodes: PModes) -> VerifiedUserMessage:
     policy = opening.policy
     claim = parse_user_message(unit, policy)
     # (4) a claim, used only to choose the policy; compared again in (8)
     pmode = pmodes.find(claim)
-    _refuse_body(opening.envelope)
+    refuse_body(opening.envelope)
     arrived = _match_parts(claim.parts, opening.parts)
     # (5)
     decrypted = decrypt_attachments(
@@ -134,11 +120,11 @@ def _open_user_message(opening: _Opening, unit: etree._Element, pmodes: PModes) 
     # (7)
     message = parse_user_message(soap.unit(verified.messaging), policy)
     # (8)
-    _same(claim, message)
+    same(claim, message)
     if not verified.body_is_empty:
         raise As4FeatureNotSupported("payloads in the SOAP Body are not accepted")
     pmode.check_verified(message, signing_party=verified.party_id)
-    _check_age(message.timestamp, opening)
+    check_age(message.timestamp, opening)
     # (9)
     payloads = _payloads(message.parts, verified, arrived, policy)
     shown = tuple(
@@ -157,67 +143,10 @@ def _open_user_message(opening: _Opening, unit: etree._Element, pmodes: PModes) 
     )
 
 
-def _open_signal(opening: _Opening, unit: etree._Element) -> VerifiedReceipt | VerifiedError:
-    claim = parse_signal(unit)
-    if opening.parts:
-        raise MimeInconsistency("a signal has no attachments")
-    # (6): a signal has no P-Mode of its own; whose it is, the caller compares (match_receipt)
-    verified = verify_envelope(
-        opening.envelope, {}, trust=opening.trust, policy=opening.policy, now=opening.now
-    )
-    # (7)
-    signal = parse_signal(soap.unit(verified.messaging))
-    # (8)
-    _same(_identity(claim), _identity(signal))
-    _check_age(signal.timestamp, opening)
-    if signal.receipt is not None:
-        if not verified.body_is_empty:
-            raise InvalidHeader("a receipt has an empty SOAP Body")
-        if signal.ref_to_message_id is None:
-            raise InvalidHeader("a receipt does not say what it is for")
-        return VerifiedReceipt(
-            message_id=signal.message_id,
-            timestamp=signal.timestamp,
-            ref_to_message_id=signal.ref_to_message_id,
-            acknowledged=parse_acknowledged(signal.receipt, opening.policy),
-            party_id=verified.party_id,
-            certificate=verified.certificate,
-            envelope=opening.content,
-        )
-    if not verified.body_is_empty:
-        _refuse_body(opening.envelope, allowed=q(S12, "Fault"))
-    return VerifiedError(
-        message_id=signal.message_id,
-        timestamp=signal.timestamp,
-        ref_to_message_id=signal.ref_to_message_id,
-        errors=signal.errors,
-        party_id=verified.party_id,
-        certificate=verified.certificate,
-        envelope=opening.content,
-    )
-
-
-def _same(claim: object, signed: object) -> None:
-    """What was read before verification is what was signed; anything else is signature wrapping."""
-    if claim != signed:
-        raise ValueInconsistent("the signed header is not the header that was read first")
-
-
-def _covered(announced: Sequence[PartInfo], signed: Mapping[str, bytes]) -> None:
+def _covered(announced: Sequence[PartInfo], signed: Mapping[str, Octets]) -> None:
     """PartInfo and signed parts name each other exactly, whatever else was checked before."""
     if {part.content_id for part in announced} != set(signed):
         raise PolicyNoncompliance("the signature does not cover exactly the announced parts")
-
-
-def _identity(signal: Signal) -> tuple[object, ...]:
-    return signal.message_id, signal.timestamp, signal.ref_to_message_id, signal.errors
-
-
-def _refuse_body(envelope: etree._Element, allowed: str | None = None) -> None:
-    """The Body holds nothing (as4.md 10), or only a SOAP Fault beside error signals (Domibus)."""
-    for child in envelope.iterfind(f"{q(S12, 'Body')}/*"):
-        if child.tag != allowed:
-            raise As4FeatureNotSupported("payloads in the SOAP Body are not accepted")
 
 
 def _match_parts(announced: Sequence[PartInfo], arrived: Sequence[MimePart]) -> dict[str, MimePart]:
@@ -228,13 +157,6 @@ def _match_parts(announced: Sequence[PartInfo], arrived: Sequence[MimePart]) -> 
     if len(by_id) != len(announced):
         raise ExternalPayload("a PartInfo names no MIME part of this message")
     return {part.content_id: by_id[part.content_id] for part in announced}
-
-
-def _check_age(at: dt.datetime, opening: _Opening) -> None:
-    """The signed eb:Timestamp lies inside the policy's window; a retry keeps its timestamp (as4.md 31)."""
-    earliest = opening.now - opening.policy.timestamp_window
-    if not earliest <= at <= opening.now + opening.policy.clock_skew:
-        raise ValueInconsistent("eb:Timestamp is far from the present")
 
 
 def _media_types(
@@ -267,7 +189,7 @@ def _payloads(
             max_bytes=budget,
             max_ratio=policy.max_compression_ratio,
         )
-        budget -= len(payload.content)
+        budget -= size_of(payload.content)
         payloads.append(payload)
     return tuple(payloads)
 

@@ -14,6 +14,7 @@ from lxml import etree
 
 from contracts.xml import parse_xml
 from gateway.core.as4 import soap, strict
+from gateway.core.as4.content import whole
 from gateway.core.as4.keys import SigningKey
 from gateway.core.as4.message import Sealed
 from gateway.core.as4.mime import parse_multipart
@@ -87,7 +88,7 @@ def sent_references(content_type: str, body: bytes, policy: SecurityPolicy) -> t
     when the stored bytes are no signed message.
     """
     root = parse_multipart(content_type, body, policy).root
-    envelope, _ = soap.parse_envelope(root.content, policy)
+    envelope, _ = soap.parse_envelope(whole(root.content), policy)
     try:
         found = tuple(read_reference(element) for element in envelope.iterfind(_SIGNED))
     except Malformed as exc:

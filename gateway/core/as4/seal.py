@@ -12,9 +12,10 @@ from cryptography import x509
 
 from gateway.core.as4 import soap
 from gateway.core.as4.compression import pack
+from gateway.core.as4.content import Octets
 from gateway.core.as4.ebms import build_user_message
 from gateway.core.as4.keys import SigningKey
-from gateway.core.as4.message import Payload, Sealed, UserMessage
+from gateway.core.as4.message import Payload, SealedMessage, UserMessage
 from gateway.core.as4.mime import OCTETS, MimePart, build_multipart
 from gateway.core.as4.pmode import PMode
 from gateway.core.as4.policy import SecurityPolicy
@@ -33,7 +34,7 @@ def seal_user_message(
     recipient: x509.Certificate | None,
     policy: SecurityPolicy,
     now: dt.datetime,
-) -> Sealed:
+) -> SealedMessage:
     """Seal one message of ``pmode``; parts in the order of ``payloads``, the leading document first.
 
     ``recipient`` is the responder's encryption certificate; None only when the P-Mode does not encrypt.
@@ -51,7 +52,7 @@ def seal_user_message(
         _check_validity(recipient, now)
     # (2) compress
     packed = [pack(payload, compress=pmode.compress) for payload in payloads]
-    contents = {info.content_id: content for info, content, _ in packed}
+    contents: dict[str, Octets] = {info.content_id: content for info, content, _ in packed}
     # (3) header with PartInfo in the order of the parts
     envelope, messaging = soap.build_envelope(msg.message_id)
     build_user_message(messaging, msg, [info for info, _, _ in packed])
@@ -78,7 +79,7 @@ def seal_user_message(
     ]
     serialised = soap.serialise(envelope)
     content_type, body = build_multipart(serialised, parts)
-    return Sealed(content_type=content_type, body=body, envelope=serialised, references=references)
+    return SealedMessage(content_type=content_type, body=body, envelope=serialised, references=references)
 
 
 def _check_payloads(msg: UserMessage, payloads: Sequence[Payload], policy: SecurityPolicy) -> None:

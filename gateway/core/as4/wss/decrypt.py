@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from lxml import etree
 
 from gateway.core.as4 import namespaces as ns
+from gateway.core.as4.content import Octets
 from gateway.core.as4.keys import DecryptionKey, names
 from gateway.core.as4.policy import (
     CONTENT_KEY_BYTES,
@@ -20,11 +20,11 @@ from gateway.core.as4.policy import (
 )
 from gateway.core.as4.wss import reference as references
 from gateway.core.as4.wss import tokens, tree
-from gateway.core.as4.wss.encrypt import IV_BYTES, oaep
+from gateway.core.as4.wss.content_cipher import decrypt_content
+from gateway.core.as4.wss.encrypt import oaep
 from gateway.core.as4.wss.tree import Malformed
 from gateway.core.errors import FailedDecryption
 
-TAG_BYTES = 16
 REFUSAL = "the message could not be decrypted"
 """The one text of every failure."""
 
@@ -40,7 +40,7 @@ class DecryptedParts:
     ``encrypted`` tells which arrived encrypted; ``media_types`` is EncryptedData's MimeType of those.
     """
 
-    contents: dict[str, bytes]
+    contents: dict[str, Octets]
     encrypted: frozenset[str]
     media_types: dict[str, str]
 
@@ -62,7 +62,7 @@ class _Key:
 
 def decrypt_attachments(
     envelope: etree._Element,
-    attachments: Mapping[str, bytes],
+    attachments: Mapping[str, Octets],
     *,
     keys: Sequence[DecryptionKey],
     policy: SecurityPolicy,
@@ -86,7 +86,7 @@ def decrypt_attachments(
     return DecryptedParts(contents=contents, encrypted=encrypted, media_types=media_types)
 
 
-def _decrypt_parts(key: _Key, attachments: Mapping[str, bytes], contents: dict[str, bytes]) -> None:
+def _decrypt_parts(key: _Key, attachments: Mapping[str, Octets], contents: dict[str, Octets]) -> None:
     try:
         content_key = key.holder.private_key.decrypt(key.wrapped, oaep(key.transport))
     except ValueError:
@@ -95,11 +95,7 @@ def _decrypt_parts(key: _Key, attachments: Mapping[str, bytes], contents: dict[s
         size = CONTENT_KEY_BYTES[part.algorithm]
         unwrapped = len(content_key) == size
         # A key that did not unwrap still costs a decryption, so that time does not tell them apart.
-        cipher = AESGCM(content_key if unwrapped else bytes(size))
-        sealed = memoryview(attachments[part.content_id])
-        if len(sealed) < IV_BYTES + TAG_BYTES:
-            raise Malformed("too short to be encrypted")
-        content = cipher.decrypt(bytes(sealed[:IV_BYTES]), sealed[IV_BYTES:], None)
+        content = decrypt_content(content_key if unwrapped else bytes(size), attachments[part.content_id])
         if not unwrapped:
             raise Malformed("the key could not be unwrapped")
         contents[part.content_id] = content
@@ -107,7 +103,7 @@ def _decrypt_parts(key: _Key, attachments: Mapping[str, bytes], contents: dict[s
 
 def _read_plan(
     envelope: etree._Element,
-    attachments: Mapping[str, bytes],
+    attachments: Mapping[str, Octets],
     keys: Sequence[DecryptionKey],
     policy: SecurityPolicy,
 ) -> tuple[_Key, ...]:
@@ -153,7 +149,7 @@ def _named_data(key: etree._Element, data: dict[str, etree._Element]) -> list[et
 
 
 def _read_part(
-    data: etree._Element, key: etree._Element, attachments: Mapping[str, bytes], policy: SecurityPolicy
+    data: etree._Element, key: etree._Element, attachments: Mapping[str, Octets], policy: SecurityPolicy
 ) -> _Part:
     if tree.attribute(data, "Type") != ns.SWA_CONTENT_ONLY:
         raise Malformed("not an attachment")

@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from lxml import etree
 
 from gateway.core.as4 import namespaces as ns
+from gateway.core.as4.content import Octets
 from gateway.core.as4.policy import CONTENT_KEY_BYTES, HASHES, RSA_OAEP, KeyTransport, SecurityPolicy
 from gateway.core.as4.wss import reference as references
 from gateway.core.as4.wss import tokens, tree
+from gateway.core.as4.wss.content_cipher import IV_BYTES, encrypt_content
 from gateway.core.errors import ConfigError
 
-IV_BYTES = 12
 ENCRYPTED_KEY_TOKEN = "http://docs.oasis-open.org/wss/oasis-wss-soap-message-security-1.1#EncryptedKey"  # noqa: S105 — a URI
 GZIP = "application/gzip"
 
@@ -30,13 +30,13 @@ def oaep(transport: KeyTransport) -> padding.OAEP:
 
 def encrypt_attachments(
     envelope: etree._Element,
-    attachments: Mapping[str, bytes],
+    attachments: Mapping[str, Octets],
     *,
     recipient: x509.Certificate,
     policy: SecurityPolicy,
     rng: Callable[[int], bytes] = os.urandom,
     media_types: Mapping[str, str] | None = None,
-) -> dict[str, bytes]:
+) -> dict[str, Octets]:
     """Encrypts every part under one fresh content key and puts key and EncryptedData into wsse:Security.
 
     ``envelope`` is signed already (ValueError otherwise): what was signed is the plaintext. Returns
@@ -62,12 +62,10 @@ def encrypt_attachments(
         wrapped=public_key.encrypt(content_key, oaep(policy.send_key_transport)),
         data_ids=data_ids,
     )
-    cipher = AESGCM(content_key)
-    result: dict[str, bytes] = {}
+    result: dict[str, Octets] = {}
     position = security.index(encrypted_key) + 1
     for data_id, (content_id, content) in zip(data_ids, attachments.items(), strict=True):
-        iv = rng(IV_BYTES)
-        result[content_id] = iv + cipher.encrypt(iv, content, None)
+        result[content_id] = encrypt_content(content_key, rng(IV_BYTES), content)
         data = _data_element(
             data_id,
             key_id,

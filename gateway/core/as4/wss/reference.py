@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from lxml import etree
 
 from contracts.xml import XmlRefused, parse_xml
 from gateway.core.as4 import namespaces as ns
+from gateway.core.as4.content import Octets, digest_of, whole
 from gateway.core.as4.policy import EXC_C14N, HASHES
 from gateway.core.as4.wss import tree
 from gateway.core.as4.wss.tree import Malformed
@@ -88,7 +88,7 @@ def write_reference(parent: etree._Element, reference: SignedReference) -> None:
 
 
 def append_reference(
-    signed_info: etree._Element, *, uri: str, transform: str, digest_method: str, octets: bytes
+    signed_info: etree._Element, *, uri: str, transform: str, digest_method: str, octets: Octets
 ) -> SignedReference:
     """Appends a ds:Reference over ``octets`` to ``signed_info`` and returns it as read back."""
     element = etree.SubElement(signed_info, ns.q(ns.DS, "Reference"), URI=uri)
@@ -100,11 +100,11 @@ def append_reference(
     return read_reference(element)
 
 
-def digest(method: str, octets: bytes) -> bytes:
-    return hashlib.new(HASHES[method].name, octets).digest()
+def digest(method: str, octets: Octets) -> bytes:
+    return digest_of(octets, HASHES[method].name)
 
 
-def holds(reference: SignedReference, octets: bytes) -> bool:
+def holds(reference: SignedReference, octets: Octets) -> bool:
     """Whether the digest is that of ``octets`` (compared in constant time)."""
     return hmac.compare_digest(digest(reference.digest_method, octets), reference.digest_value)
 
@@ -121,13 +121,13 @@ def cid_uri(content_id: str) -> str:
     return CID + content_id
 
 
-def find_content_id(uri: str, contents: Mapping[str, bytes]) -> str | None:
+def find_content_id(uri: str, contents: Mapping[str, Octets]) -> str | None:
     """The key of ``contents`` that a ``cid:`` URI means, percent-encoded (RFC 2392) or not; None: none."""
     name = uri.removeprefix(CID)
     return next((key for key in (name, unquote(name)) if key in contents), None)
 
 
-def attachment_octets(content: bytes, media_type: str | None) -> bytes:
+def attachment_octets(content: Octets, media_type: str | None) -> Octets:
     """What Attachment-Content-Signature-Transform digests (SwA profile 1.1, 5.4.2).
 
     XML media types are canonicalised, other ``text/`` gets CR LF line ends, everything else (gzip above
@@ -136,9 +136,10 @@ def attachment_octets(content: bytes, media_type: str | None) -> bytes:
     kind = (media_type or "").strip().lower()
     if _XML_TYPE.match(kind):
         try:
-            return tree.canonical_document(parse_xml(content, max_bytes=max(len(content), 1)))
+            text = whole(content)
+            return tree.canonical_document(parse_xml(text, max_bytes=max(len(text), 1)))
         except XmlRefused as exc:
             raise Malformed("a part that claims to be XML is not") from exc
     if kind.startswith("text/"):
-        return re.sub(rb"\r\n|\r|\n", b"\r\n", content)
+        return re.sub(rb"\r\n|\r|\n", b"\r\n", whole(content))
     return content

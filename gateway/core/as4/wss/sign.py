@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from lxml import etree
 
 from gateway.core.as4 import namespaces as ns
+from gateway.core.as4.content import Octets
 from gateway.core.as4.keys import SigningKey
 from gateway.core.as4.policy import EXC_C14N, SIGNATURE_HASHES, SecurityPolicy
 from gateway.core.as4.wss import reference as references
@@ -17,7 +18,7 @@ from gateway.core.as4.wss.reference import SignedReference
 
 def sign_envelope(
     envelope: etree._Element,
-    attachments: Mapping[str, bytes],
+    attachments: Mapping[str, Octets],
     *,
     signer: SigningKey,
     policy: SecurityPolicy,
@@ -45,7 +46,7 @@ def sign_envelope(
     security = etree.Element(ns.q(ns.WSSE, "Security"), nsmap={"wsse": ns.WSSE, "wsu": ns.WSU})
     security.set(ns.q(ns.S12, "mustUnderstand"), "true")
     header.insert(header.index(messaging), security)
-    signed = [
+    signed: list[tuple[str, str, Octets]] = [
         (f"#{_identify(envelope, element, stem)}", EXC_C14N, tree.canonical(element))
         for element, stem in ((messaging, "_messaging"), (body, "_body"))
     ]
@@ -57,7 +58,7 @@ def sign_envelope(
 
 def _write_signature(
     security: etree._Element,
-    signed: Sequence[tuple[str, str, bytes]],
+    signed: Sequence[tuple[str, str, Octets]],
     signer: SigningKey,
     policy: SecurityPolicy,
 ) -> tuple[SignedReference, ...]:

@@ -26,6 +26,7 @@ from lxml import etree
 
 from contracts.xml import parse_xml
 from gateway.core.as4 import namespaces as ns
+from gateway.core.as4.content import Octets, whole
 from gateway.core.as4.keys import CERTIFICATE_ERRORS
 from gateway.core.as4.policy import EXC_C14N, SIGNATURE_HASHES, SecurityPolicy
 from gateway.core.as4.trust import TrustStore
@@ -46,7 +47,7 @@ class VerifiedEnvelope:
 
     messaging: etree._Element
     body_is_empty: bool
-    attachments: Mapping[str, bytes]
+    attachments: Mapping[str, Octets]
     certificate: x509.Certificate
     party_id: str
     references: tuple[SignedReference, ...]
@@ -72,7 +73,7 @@ class Signature:
 
 def verify_envelope(
     envelope: etree._Element,
-    attachments: Mapping[str, bytes],
+    attachments: Mapping[str, Octets],
     *,
     trust: TrustStore,
     policy: SecurityPolicy,
@@ -101,7 +102,7 @@ def verify_envelope(
     # (7) signature value
     check_value(signature, certificate, policy)
     # (8) digests
-    octets: dict[str, bytes] = {}
+    octets: dict[str, Octets] = {}
     for reference in signature.references:
         octets[reference.uri] = digested(reference, places[reference.uri], attachments, media_types or {})
         if not references.holds(reference, octets[reference.uri]):
@@ -110,7 +111,7 @@ def verify_envelope(
     timestamps.check(parts.timestamp, policy, now)
     # (10) only digested octets leave
     by_place = {places[uri]: content for uri, content in octets.items()}
-    messaging = parse_xml(by_place[Place(parts.messaging)])
+    messaging = parse_xml(whole(by_place[Place(parts.messaging)]))
     return VerifiedEnvelope(
         messaging=messaging,
         body_is_empty=structure.is_empty(parts.body),
@@ -170,7 +171,7 @@ def _check_reference(reference: SignedReference, policy: SecurityPolicy) -> None
         raise PolicyNoncompliance("a reference needs exactly the transform of the profile")
 
 
-def locate(reference: SignedReference, envelope: Envelope, attachments: Mapping[str, bytes]) -> Place:
+def locate(reference: SignedReference, envelope: Envelope, attachments: Mapping[str, Octets]) -> Place:
     """(3) The one known place that a reference can mean. Raises FailedAuthentication for any other."""
     if reference.uri.startswith(references.CID):
         content_id = references.find_content_id(reference.uri, attachments)
@@ -187,7 +188,7 @@ def check_scope(
     signature: Signature,
     places: Mapping[str, Place],
     envelope: Envelope,
-    attachments: Mapping[str, bytes],
+    attachments: Mapping[str, Octets],
     policy: SecurityPolicy,
 ) -> None:
     """(4) Everything that will be read is covered, once. Raises PolicyNoncompliance."""
@@ -243,9 +244,9 @@ def check_value(signature: Signature, certificate: x509.Certificate, policy: Sec
 def digested(
     reference: SignedReference,
     place: Place,
-    attachments: Mapping[str, bytes],
+    attachments: Mapping[str, Octets],
     media_types: Mapping[str, str],
-) -> bytes:
+) -> Octets:
     """(8) The octets that a reference digests."""
     if place.content_id is not None:
         return references.attachment_octets(attachments[place.content_id], media_types.get(place.content_id))

@@ -1,0 +1,58 @@
+"""Steps (6) to (8) of ``open`` for signals: receipts and errors."""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from gateway.core.as4 import soap
+from gateway.core.as4.namespaces import S12, q
+from gateway.core.as4.opening import Opening, check_age, refuse_body, same
+from gateway.core.as4.receipts import parse_acknowledged
+from gateway.core.as4.signals import Signal, parse_signal
+from gateway.core.as4.verified import VerifiedError, VerifiedReceipt
+from gateway.core.as4.wss.verify import verify_envelope
+from gateway.core.errors import InvalidHeader, MimeInconsistency
+
+
+def open_signal(opening: Opening, unit: etree._Element) -> VerifiedReceipt | VerifiedError:
+    claim = parse_signal(unit)
+    if opening.parts:
+        raise MimeInconsistency("a signal has no attachments")
+    # (6): a signal has no P-Mode of its own; whose it is, the caller compares (match_receipt)
+    verified = verify_envelope(
+        opening.envelope, {}, trust=opening.trust, policy=opening.policy, now=opening.now
+    )
+    # (7)
+    signal = parse_signal(soap.unit(verified.messaging))
+    # (8)
+    same(_identity(claim), _identity(signal))
+    check_age(signal.timestamp, opening)
+    if signal.receipt is not None:
+        if not verified.body_is_empty:
+            raise InvalidHeader("a receipt has an empty SOAP Body")
+        if signal.ref_to_message_id is None:
+            raise InvalidHeader("a receipt does not say what it is for")
+        return VerifiedReceipt(
+            message_id=signal.message_id,
+            timestamp=signal.timestamp,
+            ref_to_message_id=signal.ref_to_message_id,
+            acknowledged=parse_acknowledged(signal.receipt, opening.policy),
+            party_id=verified.party_id,
+            certificate=verified.certificate,
+            envelope=opening.content,
+        )
+    if not verified.body_is_empty:
+        refuse_body(opening.envelope, allowed=q(S12, "Fault"))
+    return VerifiedError(
+        message_id=signal.message_id,
+        timestamp=signal.timestamp,
+        ref_to_message_id=signal.ref_to_message_id,
+        errors=signal.errors,
+        party_id=verified.party_id,
+        certificate=verified.certificate,
+        envelope=opening.content,
+    )
+
+
+def _identity(signal: Signal) -> tuple[object, ...]:
+    return signal.message_id, signal.timestamp, signal.ref_to_message_id, signal.errors
