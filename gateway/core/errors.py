@@ -396,3 +396,10 @@ class ConfigError(PasserelleError):
     """A setting is wrong: the text names it and the cure."""
 
     code = "config"
+
+
+class PartnerRefused(PasserelleError):
+    """What a partner gave us cannot be installed; ``problems`` says of each file why, and the cure."""
+
+    code = "partner.refused"
+    side = Side.FR

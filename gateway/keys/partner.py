@@ -36,12 +36,14 @@ def _usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
         return None
 
 
-def _signs(certificate: x509.Certificate) -> bool:
+def signs(certificate: x509.Certificate) -> bool:
+    """Whether the key usage allows signatures; a certificate without key usage may do everything."""
     usage = _usage(certificate)
     return usage is None or usage.digital_signature or usage.content_commitment
 
 
-def _encrypts(certificate: x509.Certificate) -> bool:
+def encrypts(certificate: x509.Certificate) -> bool:
+    """Whether others may encrypt a message key to it (RSA key transport)."""
     usage = _usage(certificate)
     return isinstance(certificate.public_key(), rsa.RSAPublicKey) and (
         usage is None or usage.key_encipherment or usage.data_encipherment
@@ -57,9 +59,9 @@ def _certificates(folder: Path) -> tuple[x509.Certificate, ...]:
     return tuple(found)
 
 
-def _revoked(folder: Path, anchors: Sequence[x509.Certificate]) -> frozenset[tuple[x509.Name, int]]:
+def revoked(folder: Path, anchors: Sequence[x509.Certificate]) -> frozenset[tuple[x509.Name, int]]:
     """Serial numbers of the lists (*.pem) that an anchor signed. Raises ConfigError for any other list."""
-    revoked: set[tuple[x509.Name, int]] = set()
+    found: set[tuple[x509.Name, int]] = set()
     for path in sorted(folder.glob("*.pem")):
         try:
             crl = x509.load_pem_x509_crl(path.read_bytes())
@@ -68,17 +70,17 @@ def _revoked(folder: Path, anchors: Sequence[x509.Certificate]) -> frozenset[tup
         issuers = [a for a in anchors if a.subject == crl.issuer]
         if not any(crl.is_signature_valid(a.public_key()) for a in issuers):  # type: ignore[arg-type]
             raise ConfigError(f"{path}: no anchor signed this revocation list. Replace it.")
-        revoked.update((crl.issuer, entry.serial_number) for entry in crl)
-    return frozenset(revoked)
+        found.update((crl.issuer, entry.serial_number) for entry in crl)
+    return frozenset(found)
 
 
 def load_partner(folder: Path, party: str, *, now: dt.datetime) -> Partner:
     """The partner ``party`` from ``folder`` (for example ``trust/fr``). Raises ConfigError."""
     anchors = _certificates(folder / "anchors")
     certificates = _certificates(folder / "party")
-    signing = tuple(c for c in certificates if _signs(c))
+    signing = tuple(c for c in certificates if signs(c))
     usable = [
-        c for c in certificates if _encrypts(c) and c.not_valid_before_utc <= now <= c.not_valid_after_utc
+        c for c in certificates if encrypts(c) and c.not_valid_before_utc <= now <= c.not_valid_after_utc
     ]
     if not signing:
         raise ConfigError(f"{folder / 'party'}: none of the certificates may sign. Add the signing one.")
@@ -90,7 +92,7 @@ def load_partner(folder: Path, party: str, *, now: dt.datetime) -> Partner:
         trust=TrustStore(
             anchors=anchors,
             party_certificates={party: signing},
-            revoked=_revoked(folder / "crl", anchors),
+            revoked=revoked(folder / "crl", anchors),
         ),
         recipient=max(usable, key=lambda c: c.not_valid_before_utc),
         signing=signing,

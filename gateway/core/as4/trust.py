@@ -123,7 +123,7 @@ class TrustStore:
                 raise FailedAuthentication("the signing certificate is not trusted")
             # (5) chains to an anchor, when there are anchors
             if self.anchors:
-                self._check_path(certificate, now, chain)
+                self.check_path(certificate, now, chain)
         except CERTIFICATE_ERRORS as exc:
             raise FailedAuthentication("the signing certificate is malformed") from exc
         return party
@@ -141,9 +141,10 @@ class TrustStore:
         if not (usage.digital_signature or usage.content_commitment):
             raise FailedAuthentication("the signing certificate is not made for signatures")
 
-    def _check_path(
-        self, certificate: x509.Certificate, now: dt.datetime, chain: Sequence[x509.Certificate]
+    def check_path(
+        self, certificate: x509.Certificate, now: dt.datetime, chain: Sequence[x509.Certificate] = ()
     ) -> None:
+        """The certificate, for whatever purpose, is an anchor or chains to one. Raises FailedAuthentication."""
         if certificate in self.anchors:
             return
         verifier = (

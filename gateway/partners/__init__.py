@@ -1,0 +1,1 @@
+"""Connecting a partner: what it gives us, what it must enter, and whether the line works."""
