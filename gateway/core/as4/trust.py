@@ -144,7 +144,7 @@ class TrustStore:
     def check_path(
         self, certificate: x509.Certificate, now: dt.datetime, chain: Sequence[x509.Certificate] = ()
     ) -> None:
-        """The certificate, for whatever purpose, is an anchor or chains to one. Raises FailedAuthentication."""
+        """A certificate, for whatever purpose, is an anchor or chains to one. Raises FailedAuthentication."""
         if certificate in self.anchors:
             return
         verifier = (
