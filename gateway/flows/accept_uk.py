@@ -78,7 +78,7 @@ class Submission:
         """SHA-256 over target, body and attachments: another body under the same key is a mistake."""
         hasher = hashlib.sha256(f"{self.target}\n{self.body.sha256}\n".encode())
         for part in sorted(self.attachments, key=lambda a: a.content_id):
-            hasher.update(f"{part.content_id} {hashlib.sha256(part.content).hexdigest()}\n".encode())
+            hasher.update(f"{part.content_id} {part.sha256}\n".encode())
         return hasher.hexdigest()
 
 
