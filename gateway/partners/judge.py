@@ -169,18 +169,18 @@ def _judge_one(judging: _Judging, store: TrustStore, given: Given, purpose: Purp
         (name_key(issuer), serial) for issuer, serial in known.revoked
     }:
         judging.refuse("revoked", given)
-    elif party and now <= certificate.not_valid_after_utc:
-        if not _chains(store, certificate, max(now, certificate.not_valid_before_utc)):
-            judging.refuse("no_chain", given, issuer=certificate.issuer.rfc4514_string())
+    elif party and not _chains(store, certificate, now):
+        judging.refuse("no_chain", given, issuer=certificate.issuer.rfc4514_string())
     # (7)
     if party and KeyReference.SKI in judging.parcel.key_references and ski(certificate) is None:
         judging.refuse("no_ski", given)
 
 
-def _chains(store: TrustStore, certificate: x509.Certificate, at: dt.datetime) -> bool:
-    """(6) By the very check that messages meet later."""
+def _chains(store: TrustStore, certificate: x509.Certificate, now: dt.datetime) -> bool:
+    """(6) By the very check that messages meet later, at the moment nearest to now when it is valid."""
     if not store.anchors:
         return False
+    at = min(max(now, certificate.not_valid_before_utc), certificate.not_valid_after_utc)
     try:
         store.check_path(certificate, at)
     except FailedAuthentication:
