@@ -7,9 +7,9 @@ together or not at all (style.md 11). Fakes implement the same Protocol and run 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from contracts.codes import CaseKind, Direction, MessageType
@@ -17,6 +17,7 @@ from contracts.model import Message
 from gateway.core.records import (
     Attempt,
     AuditEntry,
+    Blob,
     Breaker,
     CaseRecord,
     Channel,
@@ -88,7 +89,8 @@ class Transaction(Protocol):
     async def add_message(
         self, record: MessageRecord, message: Message, attachments: Sequence[StoredAttachment]
     ) -> MessageRecord:
-        """Stores; returns the record with its sequence. Raises DuplicateMessage."""
+        """Stores; returns the record with its sequence. Raises DuplicateMessage. Attachments that are blobs
+        belong to the message from then on; raises LookupError when one is gone or belongs to another."""
         ...
 
     async def get_message(self, message_id: str) -> MessageRecord | None: ...
@@ -97,7 +99,10 @@ class Transaction(Protocol):
         """Decrypts. Raises LookupError when unknown or when retention destroyed the key."""
         ...
 
-    async def attachments(self, message_id: str) -> tuple[StoredAttachment, ...]: ...
+    async def attachments(self, message_id: str) -> tuple[StoredAttachment, ...]:
+        """In the order given; large ones as Blob (read with ``Store.read_blob``, after the transaction)."""
+        ...
+
     async def update_message(
         self,
         message_id: str,
@@ -155,10 +160,20 @@ class Transaction(Protocol):
         self, *, now: dt.datetime, limit: int, lease: dt.timedelta, skip_endpoints: Sequence[str] = ()
     ) -> tuple[OutboxEntry, ...]:
         """Claims due rows: per (channel, endpoint, case) only the first (urgent first, then oldest);
-        a row whose lease has run out is due again. FOR UPDATE SKIP LOCKED on PostgreSQL."""
+        a row whose lease has run out is due again. FOR UPDATE SKIP LOCKED on PostgreSQL. A wire that was
+        saved as a blob but can be read no more (key destroyed, seal broken) is given as None."""
         ...
 
-    async def save_wire(self, entry: OutboxEntry, wire: bytes, content_type: str) -> None: ...
+    async def extend_lease(self, entry: OutboxEntry, until: dt.datetime) -> bool:
+        """Keeps a claim alive while a long delivery is under way; False when the lease was lost."""
+        ...
+
+    async def save_wire(self, entry: OutboxEntry, wire: bytes | Blob, content_type: str) -> None:
+        """In place of the wire saved before. A blob belongs to the row from then on and goes with it. Does
+        nothing when the lease was lost. Raises LookupError for a blob that is gone or belongs to another,
+        or when the key of the case was destroyed."""
+        ...
+
     async def complete(self, entry: OutboxEntry) -> bool:
         """Removes the row; False when the lease was lost."""
         ...
@@ -215,13 +230,14 @@ class Transaction(Protocol):
 
     # retention
     async def destroy_case_key(self, reference: str, *, at: dt.datetime) -> bool:
-        """Makes the content of a case unreadable for ever; records, evidence and audit stay.
+        """Makes the content of a case, its blobs too, unreadable for ever; records, evidence and audit stay.
         False when it was destroyed before. Raises LookupError for an unknown case."""
         ...
 
     async def purge(self, now: dt.datetime) -> int:
-        """Removes token ids that have expired and answers to Idempotency-Keys older than 24 hours;
-        returns how many rows."""
+        """Removes token ids that have expired, answers to Idempotency-Keys older than 24 hours, and blobs
+        that were dropped or belong to nothing since 24 hours; returns how many rows. Of blobs it removes a
+        bounded number per call: call again, each time in a transaction of its own, until it returns 0."""
         ...
 
     # circuit breaker
@@ -255,6 +271,25 @@ class Store(Protocol):
         writers (and they never for it); a write inside it is an error."""
         ...
 
+    async def write_blob(self, chunks: AsyncIterator[bytes]) -> Blob:
+        """Keeps octets in sealed chunks, in small transactions of their own, so that nobody waits long for
+        the database. The blob belongs to nothing until a transaction links it (``add_message``,
+        ``save_wire``). Holds a few chunks in memory at most, and asks for the next only when there is room.
+        On any exception, also cancellation, what was written is removed."""
+        ...
+
+    def read_blob(self, blob: Blob, begin: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The clear octets ``begin`` to ``end`` (exclusive; None: to the last) in pieces of at most
+        ``gateway.core.as4.content.CHUNK``, each checked before it is handed on, in short read-only
+        transactions. Raises the store's SealBroken for a chunk that is changed, moved, missing or cut off,
+        LookupError when the blob is gone, ValueError for a range outside it."""
+        ...
+
+    async def drop_blob(self, blob: Blob) -> None:
+        """Removes one that belongs to nothing; does nothing to one that belongs to a message (so that it is
+        safe after a commit whose end is not known)."""
+        ...
+
     async def notify(self, channel: str) -> None:
         """Wakes ``wait`` everywhere (LISTEN/NOTIFY on PostgreSQL). Call after commit."""
         ...
@@ -279,9 +314,23 @@ class HttpAnswer:
     """Seconds, when the peer sent Retry-After."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StreamedBody:
+    """A request body that is read while it is sent; ``open`` begins at its first octet every time."""
+
+    size: int
+    """In octets: announced as Content-Length."""
+    open: Callable[[], AsyncIterator[bytes]] = field(repr=False)
+
+
 class Transport(Protocol):
     async def post(
-        self, url: str, *, content_type: str, body: bytes, headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        *,
+        content_type: str,
+        body: bytes | StreamedBody,
+        headers: Mapping[str, str] | None = None,
     ) -> HttpAnswer:
         """One POST. Raises gateway.core.errors.ConnectionFailed / PeerTimedOut; bounded in time/size."""
         ...

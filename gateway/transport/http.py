@@ -16,7 +16,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from gateway.core.errors import ConnectionFailed, PeerTimedOut, PeerUnavailable
-from gateway.flows.ports import Clock, HttpAnswer
+from gateway.flows.ports import Clock, HttpAnswer, StreamedBody
 
 _CHUNK = 65_536
 
@@ -71,14 +71,17 @@ class HttpTransport:
         tls: ssl.SSLContext,
         connect_timeout_s: float = 10,
         total_timeout_s: float = 60,
+        least_rate: float = 100_000,
         max_answer_bytes: int = 1_000_000,
         connections: int = 8,
         allowed_address: Callable[[str], bool] | None = None,
     ) -> None:
-        """``allowed_address`` judges every address a name resolves to (webhooks: public ones only)."""
+        """``least_rate``: bytes per second that a streamed body may take on top of ``total_timeout_s``.
+        ``allowed_address`` judges every address a name resolves to (webhooks: public ones only)."""
         self._clock = clock
         self._tls = tls
         self._timeout = aiohttp.ClientTimeout(total=total_timeout_s, sock_connect=connect_timeout_s)
+        self._least_rate = least_rate
         self._max_answer_bytes = max_answer_bytes
         self._connections = connections
         self._allowed_address = allowed_address
@@ -101,17 +104,35 @@ class HttpTransport:
             )
         return self._session
 
+    def _timeout_for(self, body: bytes | StreamedBody) -> aiohttp.ClientTimeout:
+        if isinstance(body, bytes) or self._timeout.total is None:
+            return self._timeout
+        longest = self._timeout.total + body.size / self._least_rate
+        return aiohttp.ClientTimeout(total=longest, sock_connect=self._timeout.sock_connect)
+
     async def post(
-        self, url: str, *, content_type: str, body: bytes, headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        *,
+        content_type: str,
+        body: bytes | StreamedBody,
+        headers: Mapping[str, str] | None = None,
     ) -> HttpAnswer:
-        """One POST. Raises ConnectionFailed, PeerTimedOut, or PeerUnavailable for an answer that is
-        larger than allowed."""
+        """One POST; a streamed body goes with its Content-Length, never chunked.
+
+        Raises ConnectionFailed (also when the body could not be read to its end), PeerTimedOut, or
+        PeerUnavailable for an answer that is larger than allowed.
+        """
+        sent = {"Content-Type": content_type, **(headers or {})}
+        if isinstance(body, StreamedBody):
+            sent["Content-Length"] = str(body.size)
         try:
             async with self._open().post(
                 url,
-                data=body,
-                headers={"Content-Type": content_type, **(headers or {})},
+                data=body if isinstance(body, bytes) else body.open(),
+                headers=sent,
                 allow_redirects=False,
+                timeout=self._timeout_for(body),
             ) as answer:
                 content = await self._read(answer)
                 return HttpAnswer(
