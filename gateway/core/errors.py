@@ -87,6 +87,8 @@ class As4Error(PasserelleError):
     side = Side.FR
     ref_to_message_id: str | None = None
     """MessageId that the error signal refers to, where it could be read."""
+    of_signal: bool = False
+    """The refused message is a receipt or an error: no signal answers it."""
 
 
 class ValueNotRecognized(As4Error):
@@ -114,6 +116,13 @@ class PrivacyBreach(PayloadRefused):
     """Art 16: France sent personal data. Refused before storing; recorded without the content."""
 
     code = "privacy.personal_data"
+
+
+class EmptyChannel(As4Error):
+    """Nothing waits in the MPC that was pulled: a warning, nobody's fault (core 6.7.1)."""
+
+    ebms = EBMS["EBMS:0006"]
+    code = "as4.empty_channel"
 
 
 class MimeInconsistency(As4Error):
@@ -379,6 +388,12 @@ class Unavailable(PasserelleError):
     code = "unavailable"
     http_status = 503
     retry_helps = True
+
+
+class ContentChanged(PasserelleError):
+    """A content that is read again (a file, the store) is no longer what was signed or verified before."""
+
+    code = "content_changed"
 
 
 class AuditChainBroken(PasserelleError):

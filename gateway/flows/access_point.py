@@ -17,6 +17,7 @@ from contracts.codes import Direction, MessageType
 from contracts.model import Message
 from contracts.ports import ValidDocument
 from contracts.xml import parse_xml
+from gateway.core.as4.content import Octets
 from gateway.core.as4.keys import DecryptionKey, SigningKey
 from gateway.core.as4.message import (
     FINAL_RECIPIENT,
@@ -29,13 +30,20 @@ from gateway.core.as4.message import (
 )
 from gateway.core.as4.namespaces import DS, S12, WSSE, q
 from gateway.core.as4.open import open_message
-from gateway.core.as4.pmode import PMode, PModes
+from gateway.core.as4.pmode import PMode, PModes, ReceiptReply
 from gateway.core.as4.policy import SecurityPolicy
+from gateway.core.as4.pull import authorise, build_pull_request, check_pulled, check_pushed
 from gateway.core.as4.receipts import build_receipt, match_receipt
 from gateway.core.as4.seal import seal_user_message
 from gateway.core.as4.signals import build_error
 from gateway.core.as4.trust import TrustStore
-from gateway.core.as4.verified import VerifiedError, VerifiedReceipt, VerifiedUserMessage
+from gateway.core.as4.verified import (
+    Verified,
+    VerifiedError,
+    VerifiedPullRequest,
+    VerifiedReceipt,
+    VerifiedUserMessage,
+)
 from gateway.core.as4.wss.reference import SignedReference, read_reference
 from gateway.core.errors import As4Error, As4FeatureNotSupported
 from gateway.core.records import StoredAttachment
@@ -55,7 +63,9 @@ def pmode_of(row: PModeRow) -> PMode:
         service_type=row.service_type or None,
         action=row.action,
         agreement_ref=row.agreement_ref,
+        mep_binding=row.mep_binding,
         mpc=row.mpc,
+        receipt=ReceiptReply(row.receipt),
         four_corner=True,
         properties=(
             Property(name=ORIGINAL_SENDER, value=row.original_sender, type=row.corner_type or None),
@@ -150,11 +160,31 @@ class AccessPoint:
             now=now,
         )
 
-    def open_request(self, content_type: str, body: bytes, *, now: dt.datetime) -> VerifiedUserMessage:
-        """A user message POSTed to us. Raises As4Error; signals are not awaited here (as4.md 1)."""
-        opened = self._open(content_type, body, self.receiving, now)
+    def open_request(self, content_type: str, body: Octets, *, now: dt.datetime) -> VerifiedUserMessage:
+        """A user message POSTed to us. Raises As4Error, also for a signal."""
+        opened = self.open_posted(content_type, body, now=now)
         if not isinstance(opened, VerifiedUserMessage):
-            raise As4FeatureNotSupported("signals are taken only as the answer to a message of ours")
+            raise As4FeatureNotSupported("only user messages are taken here")
+        return opened
+
+    def open_posted(self, content_type: str, body: bytes, *, now: dt.datetime) -> Verified:
+        """Whatever was POSTed to us: a pushed message, a PullRequest, a receipt or error by callback.
+        Raises As4Error."""
+        opened = self._open(content_type, body, self.receiving, now)
+        if isinstance(opened, VerifiedUserMessage):
+            check_pushed(opened)
+        return opened
+
+    def open_pulled(
+        self, content_type: str, body: bytes, *, mpc: str, now: dt.datetime
+    ) -> VerifiedUserMessage | VerifiedError:
+        """The answer to our PullRequest for ``mpc``: a user message, or an error such as EBMS:0006 (empty).
+        Raises As4Error."""
+        opened = self._open(content_type, body, self.receiving, now)
+        if isinstance(opened, VerifiedUserMessage):
+            check_pulled(opened, mpc=mpc)
+        elif not isinstance(opened, VerifiedError):
+            raise As4FeatureNotSupported("a receipt or PullRequest is not an answer to a PullRequest")
         return opened
 
     def open_answer(
@@ -162,13 +192,54 @@ class AccessPoint:
     ) -> VerifiedReceipt | VerifiedError:
         """The signal in the answer to our POST. Raises As4Error."""
         opened = self._open(content_type, body, self.everything, now)
-        if isinstance(opened, VerifiedUserMessage):
+        if isinstance(opened, VerifiedUserMessage | VerifiedPullRequest):
             raise As4FeatureNotSupported("a user message is not an answer to a push")
         return opened
 
-    def _open(
-        self, content_type: str, body: bytes, pmodes: PModes, now: dt.datetime
-    ) -> VerifiedUserMessage | VerifiedReceipt | VerifiedError:
+    @property
+    def outgoing(self) -> PMode:
+        """Any P-Mode that we send by: those of one direction travel alike (agreement)."""
+        return next(iter(self.sending.values()))
+
+    @property
+    def incoming(self) -> PMode:
+        """Any P-Mode that we receive by."""
+        return next(iter(self.receiving))
+
+    def may_pull(self, request: VerifiedPullRequest) -> None:
+        """Raises ProcessingModeMismatch or FailedAuthentication (as4.md 36, 37)."""
+        authorise(request, self.sending.values())
+
+    def pull_request(self, mpc: str, *, signal_id: str, now: dt.datetime) -> Sealed:
+        """A signed PullRequest for the partner's ``mpc``."""
+        return build_pull_request(
+            mpc,
+            signer=self.signer,
+            message_id=self.as4_message_id(signal_id),
+            now=now,
+            policy=self.policy,
+        )
+
+    def ping(self, *, message_id: str, conversation_id: str, now: dt.datetime) -> SealedMessage:
+        """A connectivity test for the partner: it answers with a receipt and delivers nothing (as4.md 33).
+
+        ``message_id``: as for a message, without our domain. ``check_receipt`` judges the answer.
+        """
+        pmode = self.outgoing.for_ping()
+        header = pmode.new_message(
+            message_id=self.as4_message_id(message_id), timestamp=now, conversation_id=conversation_id
+        )
+        return seal_user_message(
+            header,
+            (),
+            pmode=pmode,
+            signer=self.signer,
+            recipient=self.recipient,
+            policy=self.policy,
+            now=now,
+        )
+
+    def _open(self, content_type: str, body: Octets, pmodes: PModes, now: dt.datetime) -> Verified:
         return open_message(
             content_type,
             body,

@@ -35,12 +35,12 @@ from gateway.core.as4.message import (
 )
 from gateway.core.as4.mime import OCTETS, MimePart, parse_media_type, parse_multipart
 from gateway.core.as4.namespaces import EB, q
-from gateway.core.as4.open_signal import open_signal
+from gateway.core.as4.open_signal import never_answered, open_signal
 from gateway.core.as4.opening import Opening, check_age, refuse_body, same
 from gateway.core.as4.pmode import PModes
 from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.as4.trust import TrustStore
-from gateway.core.as4.verified import VerifiedError, VerifiedReceipt, VerifiedUserMessage
+from gateway.core.as4.verified import Verified, VerifiedUserMessage
 from gateway.core.as4.wss.decrypt import DecryptedParts, decrypt_attachments
 from gateway.core.as4.wss.verify import VerifiedEnvelope, verify_envelope
 from gateway.core.errors import (
@@ -61,7 +61,7 @@ def open_message(
     decryption_keys: Sequence[DecryptionKey],
     policy: SecurityPolicy,
     now: dt.datetime,
-) -> VerifiedUserMessage | VerifiedReceipt | VerifiedError:
+) -> Verified:
     """Open one HTTP body. ``now`` is aware; ``content_type`` the HTTP header's value.
 
     Raises a subclass of As4Error whose ``ref_to_message_id`` is the MessageId of the refused message
@@ -89,6 +89,7 @@ def open_message(
         return open_signal(opening, unit)
     except As4Error as exc:
         exc.ref_to_message_id = _claimed_message_id(messaging)
+        exc.of_signal = never_answered(messaging)
         raise
 
 

@@ -1,20 +1,29 @@
-"""Steps (6) to (8) of ``open`` for signals: receipts and errors."""
+"""Steps (6) to (8) of ``open`` for signals: receipts, errors and pull requests."""
 
 from __future__ import annotations
 
 from lxml import etree
 
 from gateway.core.as4 import soap
-from gateway.core.as4.namespaces import S12, q
+from gateway.core.as4.namespaces import EB, S12, q
 from gateway.core.as4.opening import Opening, check_age, refuse_body, same
 from gateway.core.as4.receipts import parse_acknowledged
 from gateway.core.as4.signals import Signal, parse_signal
-from gateway.core.as4.verified import VerifiedError, VerifiedReceipt
-from gateway.core.as4.wss.verify import verify_envelope
-from gateway.core.errors import InvalidHeader, MimeInconsistency
+from gateway.core.as4.verified import VerifiedError, VerifiedPullRequest, VerifiedReceipt
+from gateway.core.as4.wss.verify import VerifiedEnvelope, verify_envelope
+from gateway.core.errors import InvalidHeader, MimeInconsistency, ValueInconsistent
 
 
-def open_signal(opening: Opening, unit: etree._Element) -> VerifiedReceipt | VerifiedError:
+def never_answered(messaging: etree._Element) -> bool:
+    """Whether this is, as far as can be read, a receipt or an error: those are never answered by a signal,
+    or two access points could go on for ever (core 6.2.5). A PullRequest is answered like a user message."""
+    signal = messaging.find(q(EB, "SignalMessage"))
+    return signal is not None and signal.find(q(EB, "PullRequest")) is None
+
+
+def open_signal(
+    opening: Opening, unit: etree._Element
+) -> VerifiedReceipt | VerifiedError | VerifiedPullRequest:
     claim = parse_signal(unit)
     if opening.parts:
         raise MimeInconsistency("a signal has no attachments")
@@ -27,6 +36,8 @@ def open_signal(opening: Opening, unit: etree._Element) -> VerifiedReceipt | Ver
     # (8)
     same(_identity(claim), _identity(signal))
     check_age(signal.timestamp, opening)
+    if signal.pulls is not None:
+        return _pull_request(opening, signal, verified)
     if signal.receipt is not None:
         if not verified.body_is_empty:
             raise InvalidHeader("a receipt has an empty SOAP Body")
@@ -55,4 +66,20 @@ def open_signal(opening: Opening, unit: etree._Element) -> VerifiedReceipt | Ver
 
 
 def _identity(signal: Signal) -> tuple[object, ...]:
-    return signal.message_id, signal.timestamp, signal.ref_to_message_id, signal.errors
+    return signal.message_id, signal.timestamp, signal.ref_to_message_id, signal.errors, signal.pulls
+
+
+def _pull_request(opening: Opening, signal: Signal, verified: VerifiedEnvelope) -> VerifiedPullRequest:
+    if signal.pulls is None or not verified.body_is_empty:
+        raise InvalidHeader("a PullRequest has an MPC and an empty SOAP Body")
+    # A pull is never repeated with the same bytes, so an old request is a captured one.
+    if opening.now - signal.timestamp > opening.policy.pull_window:
+        raise ValueInconsistent("the PullRequest is too old")
+    return VerifiedPullRequest(
+        message_id=signal.message_id,
+        timestamp=signal.timestamp,
+        mpc=signal.pulls,
+        party_id=verified.party_id,
+        certificate=verified.certificate,
+        envelope=opening.content,
+    )

@@ -9,14 +9,34 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Final
 
 from gateway.core.as4.message import FINAL_RECIPIENT, ORIGINAL_SENDER, Party, Property, UserMessage
-from gateway.core.as4.namespaces import DEFAULT_MPC, ONE_WAY, PING_ACTION, PING_SERVICE, TWO_WAY
+from gateway.core.as4.namespaces import (
+    DEFAULT_MPC,
+    ONE_WAY,
+    PING_ACTION,
+    PING_SERVICE,
+    PULL,
+    PUSH,
+    PUSH_AND_PUSH,
+    TWO_WAY,
+)
 from gateway.core.errors import ProcessingModeMismatch, ValueInconsistent
 
 _Key = tuple[Party, Party, str, str | None, str, str | None, str | None]
 _MEPS: Final = frozenset({ONE_WAY, TWO_WAY})
+_BINDINGS: Final = frozenset({PUSH, PULL, PUSH_AND_PUSH})
+
+
+class ReceiptReply(StrEnum):
+    """P-Mode[1].Security.SendReceipt.ReplyPattern: how the receipt of a user message travels."""
+
+    RESPONSE = "response"
+    """In the HTTP response to the push."""
+    CALLBACK = "callback"
+    """POSTed back later, to the sender's own endpoint; the push is answered with HTTP 202."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,8 +66,10 @@ class PMode:
     """originalSender and finalRecipient are mandatory (as4.md 35)."""
     properties: tuple[Property, ...] = ()
     """Message properties that every message of this leg carries with exactly these values."""
-    receipt: bool = True
-    """A signed non-repudiation receipt comes back in the same HTTP response (as4.md 1)."""
+    mep_binding: str = PUSH
+    """``push`` (also as a leg of ``pushAndPush``), or ``pull``: the responder fetches (as4.md 36)."""
+    receipt: ReceiptReply = ReceiptReply.RESPONSE
+    """How the signed non-repudiation receipt comes back (as4.md 1); always by callback for a pull."""
     endpoint: str = ""
     """Id of the configured URL of the responder; not an address."""
 
@@ -58,6 +80,17 @@ class PMode:
             raise ValueError("the MEP is oneWay or twoWay")
         if self.reply and self.mep != TWO_WAY:
             raise ValueError("only a two-way exchange has a reply")
+        if self.mep_binding not in _BINDINGS:
+            raise ValueError("the MEP binding is push, pull or pushAndPush")
+        if self.pulled and self.mpc in {None, DEFAULT_MPC}:
+            raise ValueError("a pulled P-Mode has an MPC of its own, never the default one")
+        if self.pulled and self.receipt is not ReceiptReply.CALLBACK:
+            raise ValueError("the receipt of a pulled message comes by callback")
+
+    @property
+    def pulled(self) -> bool:
+        """The responder fetches these messages with a PullRequest; they are never pushed."""
+        return self.mep_binding == PULL
 
     @property
     def is_ping(self) -> bool:
@@ -73,6 +106,9 @@ class PMode:
             service_type=None,
             action=PING_ACTION,
             mep=ONE_WAY,
+            mep_binding=PUSH,
+            mpc=None,
+            receipt=ReceiptReply.RESPONSE,
             reply=False,
             four_corner=False,
             properties=(),

@@ -1,4 +1,4 @@
-"""ebMS signals in and out: error signals here, the receipt's header too (core 5.2.3, 6.2; as4.md 28 to 30).
+"""ebMS signals in and out: error signals here, the header of every signal too (core 5.2.3, 6.2; as4.md 28 to 30).
 
 An error signal travels in the HTTP response, signed. What it says of the cause is our own fixed text:
 no value of the refused message goes back.
@@ -15,9 +15,9 @@ from lxml import etree
 from gateway.core.as4 import soap, strict
 from gateway.core.as4.message import ErrorEntry, Sealed
 from gateway.core.as4.mime import build_multipart
-from gateway.core.as4.namespaces import EB, XML, q
+from gateway.core.as4.namespaces import DEFAULT_MPC, EB, XML, q
 from gateway.core.as4.wss.sign import sign_envelope
-from gateway.core.errors import EBMS, As4FeatureNotSupported, InvalidHeader, PasserelleError
+from gateway.core.errors import EBMS, InvalidHeader, PasserelleError
 
 if TYPE_CHECKING:
     from gateway.core.as4.keys import SigningKey
@@ -41,27 +41,41 @@ _LANG: Final = q(XML, "lang")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Signal:
-    """The header of a signal: either ``errors`` or ``receipt`` (the ``eb:Receipt`` element)."""
+    """The header of a signal: ``errors``, ``receipt`` (the ``eb:Receipt`` element) or ``pulls`` (an MPC)."""
 
     message_id: str
     timestamp: dt.datetime
     ref_to_message_id: str | None
     errors: tuple[ErrorEntry, ...]
     receipt: etree._Element | None
+    pulls: str | None = None
+    """The MPC of a PullRequest."""
 
 
 def parse_signal(element: etree._Element) -> Signal:
-    """Read one ``eb:SignalMessage``. Raises InvalidHeader, and As4FeatureNotSupported for a PullRequest."""
+    """Read one ``eb:SignalMessage``. Raises InvalidHeader."""
     seq = strict.Sequence(element)
     at, message_id, ref = strict.message_info(seq.required(q(EB, "MessageInfo")))
-    if seq.optional(q(EB, "PullRequest")) is not None:
-        raise As4FeatureNotSupported("pull is not offered")
+    request = seq.optional(q(EB, "PullRequest"))
     receipt = seq.optional(q(EB, "Receipt"))
     errors = tuple(_error(e) for e in seq.all(q(EB, "Error"), most=_MAX_ERRORS))
     seq.end()
-    if (receipt is None) == (not errors):
-        raise InvalidHeader("a signal is either one receipt or errors")
-    return Signal(message_id=message_id, timestamp=at, ref_to_message_id=ref, errors=errors, receipt=receipt)
+    if (receipt is not None) + bool(errors) + (request is not None) != 1:
+        raise InvalidHeader("a signal is one receipt, or errors, or one PullRequest")
+    return Signal(
+        message_id=message_id,
+        timestamp=at,
+        ref_to_message_id=ref,
+        errors=errors,
+        receipt=receipt,
+        pulls=None if request is None else _pulled(request),
+    )
+
+
+def _pulled(request: etree._Element) -> str:
+    """The MPC of ``eb:PullRequest``; extensions that would narrow the pull are not understood: refused."""
+    strict.Sequence(request, ("mpc",)).end()
+    return strict.attribute(request, "mpc") if "mpc" in request.attrib else DEFAULT_MPC
 
 
 def _error(element: etree._Element) -> ErrorEntry:

@@ -62,3 +62,21 @@ class VerifiedError:
     party_id: str
     certificate: x509.Certificate
     envelope: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VerifiedPullRequest:
+    """A signed PullRequest (core 5.2.3.1); ``pull.authorise`` says whether its signer may have messages."""
+
+    message_id: str
+    timestamp: dt.datetime
+    mpc: str
+    """The default MPC when the request names none (core 3.4.1)."""
+    party_id: str
+    """Whose certificate signed."""
+    certificate: x509.Certificate
+    envelope: bytes = field(repr=False)
+
+
+Verified = VerifiedUserMessage | VerifiedReceipt | VerifiedError | VerifiedPullRequest
+"""Whatever ``open.open_message`` can make of one HTTP body."""

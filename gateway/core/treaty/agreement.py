@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from contracts import codes
+from gateway.core.as4.namespaces import DEFAULT_MPC, PULL, PUSH
 from gateway.core.errors import ConfigError
 
 Positive = Annotated[int, Meta(ge=1)]
@@ -81,9 +82,15 @@ class Exchange(_Table, frozen=True, kw_only=True):
 
 
 class _PModeEntry(_Table, frozen=True, kw_only=True):
+    """``mep_binding`` and ``mpc`` replace those of [exchange] for this row; ``receipt``: "response", or
+    "callback" (always so for a pull)."""
+
     message_type: codes.MessageType
     direction: codes.Direction
     action: Words
+    mep_binding: Words | None = None
+    mpc: Words | None = None
+    receipt: Literal["response", "callback"] | None = None
 
 
 class Limits(_Table, frozen=True, kw_only=True):
@@ -176,7 +183,7 @@ class Balance(_Table, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PModeRow:
-    """One P-Mode in plain values: One-Way/Push from ``initiator`` to ``responder``."""
+    """One P-Mode in plain values: one way from ``initiator`` to ``responder``, pushed or pulled."""
 
     id: str
     message_type: codes.MessageType
@@ -192,6 +199,7 @@ class PModeRow:
     mep: str
     mep_binding: str
     mpc: str
+    receipt: Literal["response", "callback"]
     original_sender: str
     final_recipient: str
     corner_type: str
@@ -261,6 +269,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         corners = (shared.corner_uk, shared.corner_fr)
         initiator, responder = parties if outbound else parties[::-1]
         sender, recipient = corners if outbound else corners[::-1]
+        binding = entry.mep_binding or shared.mep_binding
         return PModeRow(
             id=f"{self.agreement.id}.{entry.direction}.{entry.message_type}",
             message_type=entry.message_type,
@@ -274,8 +283,9 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             action=entry.action,
             agreement_ref=shared.agreement_ref,
             mep=shared.mep,
-            mep_binding=shared.mep_binding,
-            mpc=shared.mpc,
+            mep_binding=binding,
+            mpc=entry.mpc or shared.mpc,
+            receipt=entry.receipt or ("callback" if binding == PULL else "response"),
             original_sender=sender,
             final_recipient=recipient,
             corner_type=shared.corner_type,
@@ -310,6 +320,7 @@ def _check_whole(agreement: Agreement) -> None:
         agreement.nomination.identity_document_types
     ):
         raise ConfigError("agreement: nomination.weak_identity_document_types must be accepted types")
+    _check_channels(agreement)
     if agreement.parties.uk.id == agreement.parties.fr.id:
         raise ConfigError("agreement: parties.uk.id and parties.fr.id are the same")
     if agreement.clocks.answer_extended_days < agreement.clocks.answer_days:
@@ -324,6 +335,29 @@ def _check_whole(agreement: Agreement) -> None:
             zoneinfo.ZoneInfo(zone)
         except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError) as exc:
             raise ConfigError(f"agreement: {place} is not an IANA time zone") from exc
+
+
+def _check_channels(agreement: Agreement) -> None:
+    """How messages travel: one way per direction, since the messages of a case keep their order, and one MPC
+    per receiver, never the default one, for what is pulled (as4.md 36). Raises ConfigError."""
+    pulled: set[str] = set()
+    for way in codes.Direction:
+        rows = [row for row in agreement.pmode_rows if row.direction is way]
+        if len({(row.mep_binding, row.mpc, row.receipt) for row in rows}) > 1:
+            raise ConfigError(
+                "agreement: all pmodes of one direction need the same mep_binding, mpc and receipt, "
+                "or the messages of a case could not keep their order"
+            )
+        for row in rows[:1]:
+            if row.mep_binding not in {PUSH, PULL}:
+                raise ConfigError("agreement: mep_binding is push or pull")
+            if row.mep_binding != PULL:
+                continue
+            if row.mpc == DEFAULT_MPC or row.mpc in pulled:
+                raise ConfigError("agreement: a pulled direction needs an mpc of its own, not the default")
+            if row.receipt != "callback":
+                raise ConfigError('agreement: receipt is "callback" for pulled messages')
+            pulled.add(row.mpc)
 
 
 def load_agreement(content: bytes) -> Agreement:

@@ -157,7 +157,7 @@ def test_several_errors_and_long_texts_are_read():
 
 
 REFUSED = {
-    "pull-request": ((etree.Element(ns.q(ns.EB, "PullRequest")),), None, As4FeatureNotSupported),
+    "pull-with-more": ((etree.Element(ns.q(ns.EB, "PullRequest"), other="x"),), None, InvalidHeader),
     "no-code": ((etree.Element(ns.q(ns.EB, "Error"), severity="failure"),), None, InvalidHeader),
     "no-severity": ((etree.Element(ns.q(ns.EB, "Error"), errorCode="EBMS:0004"),), None, InvalidHeader),
     "too-many": (tuple(peer_error() for _ in range(17)), None, InvalidHeader),
