@@ -21,9 +21,9 @@ from lxml import etree
 from contracts import codes, model
 from contracts.codes import AckStatus, Direction
 from contracts.ports import Adapter, ContractError, Problem, ValidDocument
-from contracts.xml import XmlRefused, parse_xml
+from contracts.xml import MAX_BYTES, XmlRefused, parse_xml
 from gateway.core import identifiers
-from gateway.core.as4.content import whole
+from gateway.core.as4.content import Octets, size_of
 from gateway.core.as4.message import Sealed
 from gateway.core.as4.verified import VerifiedUserMessage
 from gateway.core.errors import As4Error, OutOfSequence, PayloadRefused, PrivacyBreach, ValueInconsistent
@@ -32,6 +32,7 @@ from gateway.core.treaty import privacy, states
 from gateway.core.treaty.agreement import Agreement
 from gateway.core.treaty.rules import CaseView, judge
 from gateway.flows.access_point import AccessPoint
+from gateway.flows.contents import in_memory, in_thread
 from gateway.flows.ports import Clock, DuplicateMessage, Store, Transaction
 from gateway.flows.webhooks import WebhookEvent, WebhookTarget, enqueue_webhooks
 
@@ -69,12 +70,12 @@ class _Valid:
     message: model.Message
 
 
-async def accept(inbox: FrenchInbox, content_type: str, body: bytes) -> As4Answer:
+async def accept(inbox: FrenchInbox, content_type: str, body: Octets) -> As4Answer:
     """Take one POST in and give the answer. Raises only Unavailable (nothing stored, no receipt) and bugs."""
     verified: VerifiedUserMessage | None = None
     now = inbox.clock.now()
     try:
-        verified = inbox.access_point.open_request(content_type, body, now=now)  # (1)
+        verified = await _opened(inbox, content_type, body, now)  # (1)
         receipt = inbox.access_point.receipt(verified, signal_id=inbox.clock.new_id(), now=now)
         if verified.is_ping:
             return _answer(receipt)
@@ -91,6 +92,17 @@ async def accept(inbox: FrenchInbox, content_type: str, body: bytes) -> As4Answe
     await inbox.store.notify("inbox")
     await inbox.store.notify("outbox")
     return _answer(receipt)  # (6)
+
+
+async def _opened(
+    inbox: FrenchInbox, content_type: str, body: Octets, now: dt.datetime
+) -> VerifiedUserMessage:
+    """Raises As4Error. A large body is opened in a thread: the loop serves others meanwhile."""
+
+    def work() -> VerifiedUserMessage:
+        return inbox.access_point.open_request(content_type, body, now=now)
+
+    return work() if isinstance(body, bytes) else await in_thread(work)
 
 
 def _answer(sealed: Sealed) -> As4Answer:
@@ -124,7 +136,9 @@ async def _validate(inbox: FrenchInbox, verified: VerifiedUserMessage) -> _Valid
         raise PrivacyBreach("attachments from France are not allowed (Art 16)")
     if not verified.payloads:
         raise PayloadRefused("there is no document in the message")
-    content = whole(verified.payloads[0].content)
+    if size_of(verified.payloads[0].content) > MAX_BYTES:
+        raise PayloadRefused("the document is larger than allowed")
+    content = await in_memory(verified.payloads[0].content)
     try:
         document = inbox.french.validate(content)
         message = inbox.french.to_canonical(document)
@@ -296,7 +310,7 @@ def _record(valid: _Valid, now: dt.datetime) -> MessageRecord:
         in_reply_to=message.in_reply_to,
         client_id=valid.verified.party_id,
         as4_message_id=valid.verified.message.message_id,
-        body_sha256=hashlib.sha256(whole(valid.verified.payloads[0].content)).hexdigest(),
+        body_sha256=hashlib.sha256(valid.document.content).hexdigest(),
         attempts=0,
         receipt_verified=False,
         received_at=now,
