@@ -7,8 +7,7 @@ come out.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from cryptography import x509
@@ -17,7 +16,7 @@ from contracts.codes import Direction, MessageType
 from contracts.model import Message
 from contracts.ports import ValidDocument
 from contracts.xml import parse_xml
-from gateway.core.as4.content import Octets
+from gateway.core.as4.content import Content, Octets
 from gateway.core.as4.keys import DecryptionKey, SigningKey
 from gateway.core.as4.message import (
     FINAL_RECIPIENT,
@@ -46,7 +45,7 @@ from gateway.core.as4.verified import (
 )
 from gateway.core.as4.wss.reference import SignedReference, read_reference
 from gateway.core.errors import As4Error, As4FeatureNotSupported
-from gateway.core.records import StoredAttachment
+from gateway.core.records import Blob, StoredAttachment
 from gateway.core.treaty.agreement import Agreement, PModeRow
 
 LEADING_PART = "document"
@@ -109,10 +108,12 @@ class AccessPoint:
         *,
         now: dt.datetime,
         ref_to: str | None,
+        open_blob: Callable[[Blob], Content] | None = None,
     ) -> SealedMessage:
         """Sign and encrypt one message: the document first, then its attachments in the order given.
 
-        ``ref_to`` is the AS4 MessageId of the message that this one answers (as4.md 2).
+        ``ref_to`` is the AS4 MessageId of the message that this one answers (as4.md 2). With blobs among the
+        attachments, ``open_blob`` reads them, and this must run in a thread: it takes long.
         """
         return self.unsafe_seal_bytes(
             message.type,
@@ -122,6 +123,7 @@ class AccessPoint:
             attachments,
             now=now,
             ref_to=ref_to,
+            open_blob=open_blob,
         )
 
     def unsafe_seal_bytes(
@@ -134,6 +136,7 @@ class AccessPoint:
         *,
         now: dt.datetime,
         ref_to: str | None,
+        open_blob: Callable[[Blob], Content] | None = None,
     ) -> SealedMessage:
         """``seal`` for bytes that no contract has judged: only for the sandbox's hostile scenarios."""
         pmode = self.sending[type_]
@@ -147,7 +150,9 @@ class AccessPoint:
             Payload(content_id=LEADING_PART, mime_type="application/xml", content=content, charset="UTF-8")
         ]
         payloads += [
-            Payload(content_id=_opaque_id(n, a.content), mime_type=a.media_type, content=a.content)
+            Payload(
+                content_id=_opaque_id(n, a), mime_type=a.media_type, content=_octets(a.content, open_blob)
+            )
             for n, a in enumerate(attachments, start=1)
         ]
         return seal_user_message(
@@ -167,7 +172,7 @@ class AccessPoint:
             raise As4FeatureNotSupported("only user messages are taken here")
         return opened
 
-    def open_posted(self, content_type: str, body: bytes, *, now: dt.datetime) -> Verified:
+    def open_posted(self, content_type: str, body: Octets, *, now: dt.datetime) -> Verified:
         """Whatever was POSTed to us: a pushed message, a PullRequest, a receipt or error by callback.
         Raises As4Error."""
         opened = self._open(content_type, body, self.receiving, now)
@@ -284,10 +289,18 @@ class AccessPoint:
         )
 
 
-def _opaque_id(number: int, content: bytes) -> str:
+def _octets(content: bytes | Blob, open_blob: Callable[[Blob], Content] | None) -> Octets:
+    if isinstance(content, bytes):
+        return content
+    if open_blob is None:
+        raise TypeError("an attachment is a blob, and nothing was given to read it with")
+    return open_blob(content)
+
+
+def _opaque_id(number: int, attachment: StoredAttachment) -> str:
     """Content-ID of an attachment: the header travels and is kept in clear, and a UK system may have named
     the part after a person. Position and SHA-256 lead to its entry in the (encrypted) document."""
-    return f"attachment-{number}.{hashlib.sha256(content).hexdigest()}"
+    return f"attachment-{number}.{attachment.sha256}"
 
 
 def signed_references(envelope: bytes) -> tuple[SignedReference, ...]:
