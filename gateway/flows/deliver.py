@@ -64,7 +64,7 @@ async def deliver(entry: OutboxEntry, d: Delivery) -> Outcome:
         if isinstance(job, Outcome):
             return job
         try:
-            wire, content_type, envelopes = await _sealed(job, d)
+            wire, content_type, envelopes = await sealed_wire(job, d)
         except Unmappable as exc:
             return await record_hold(job, exc, d)
         except LookupError:
@@ -91,7 +91,7 @@ async def _prepare(entry: OutboxEntry, d: Delivery) -> Job | Outcome:
     if record is None:
         raise AssertionError("an outbox row without its message")
     job = Job(entry=entry, record=record, case=case)
-    if _overtaken(job):
+    if overtaken(job):
         return await record_cancelled(job, d)
     if not circuit.may_send(breaker, now):
         return await _wait_for_circuit(entry, d)
@@ -105,7 +105,7 @@ async def _prepare(entry: OutboxEntry, d: Delivery) -> Job | Outcome:
     return job
 
 
-def _overtaken(job: Job) -> bool:
+def overtaken(job: Job) -> bool:
     """A withdrawal stops what was under way when it came (a row under lease escapes ``cancel_queued``)."""
     case, record = job.case, job.record
     if record.status in {MessageStatus.CANCELLED, MessageStatus.REJECTED}:
@@ -125,7 +125,7 @@ async def _wait_for_circuit(entry: OutboxEntry, d: Delivery) -> Outcome:
 # ---- (2) ----------------------------------------------------------------------------------------
 
 
-async def _sealed(job: Job, d: Delivery) -> tuple[bytes, str, tuple[bytes, ...]]:
+async def sealed_wire(job: Job, d: Delivery) -> tuple[bytes, str, tuple[bytes, ...]]:
     """(wire, content type, envelopes): the stored wire, or a new one that is stored before it leaves.
 
     ``envelopes``: every one that we ever sealed of this message, the newest first. A replay by an operator
@@ -134,7 +134,7 @@ async def _sealed(job: Job, d: Delivery) -> tuple[bytes, str, tuple[bytes, ...]]
     """
     entry = job.entry
     async with d.store.begin(read_only=True) as tx:
-        envelopes = _envelopes(await tx.evidence(entry.message_id))
+        envelopes = sealed_envelopes(await tx.evidence(entry.message_id))
         if entry.wire is not None and entry.wire_content_type is not None and envelopes:
             return entry.wire, entry.wire_content_type, envelopes
         message = await tx.content(entry.message_id)
@@ -182,7 +182,7 @@ async def _seal(
     return sealed
 
 
-def _envelopes(evidence: tuple[Evidence, ...]) -> tuple[bytes, ...]:
+def sealed_envelopes(evidence: tuple[Evidence, ...]) -> tuple[bytes, ...]:
     return tuple(e.content for e in reversed(evidence) if e.kind is EvidenceKind.AS4_USER_MESSAGE)
 
 
@@ -213,7 +213,7 @@ async def _attempt(
         answer = await d.transport.post(d.url, content_type=content_type, body=wire)
         partner_code = _judge(job, answer, envelopes, d)
         if partner_code is not None:
-            error = _error_of(partner_code)
+            error = error_of(partner_code)
     except PasserelleError as exc:
         error = exc
     return Try(
@@ -239,11 +239,11 @@ def _judge(job: Job, answer: HttpAnswer, envelopes: tuple[bytes, ...], d: Delive
     as4_id = d.access_point.as4_message_id(job.record.message_id)
     if isinstance(opened, VerifiedError):
         return error_code(opened, as4_id)
-    _match_any(opened, envelopes, job, d)
+    match_any(opened, envelopes, job, d)
     return None
 
 
-def _match_any(receipt: VerifiedReceipt, envelopes: tuple[bytes, ...], job: Job, d: Delivery) -> None:
+def match_any(receipt: VerifiedReceipt, envelopes: tuple[bytes, ...], job: Job, d: Delivery) -> None:
     """Raises InvalidReceipt (that of the newest envelope) unless it proves one of the envelopes whole."""
     first: InvalidReceipt | None = None
     for envelope in envelopes:
@@ -269,7 +269,7 @@ def error_code(signal: VerifiedError, as4_message_id: str) -> str:
     return min(codes, key=lambda code: code in PASSING)
 
 
-def _error_of(code: str) -> PasserelleError:
+def error_of(code: str) -> PasserelleError:
     if code in PASSING:
         return PeerUnavailable(f"the partner reports {code}")
     return PeerRefused(f"the partner reports {code}: a retry cannot help")

@@ -96,7 +96,7 @@ async def record_delivered(job: Job, attempt: Try, d: Delivery) -> Outcome:
         raise AssertionError("a delivery without an answer")
     async with d.store.begin() as tx:
         record = await _current(tx, job)
-        await tx.add_attempt(_attempt_row(job, attempt, "delivered", "receipt verified"))
+        await tx.add_attempt(attempt_row(job, attempt, "delivered", "receipt verified"))
         await tx.add_evidence(
             _signal_evidence(record.message_id, EvidenceKind.NRR_RECEIPT, attempt.answer, now)
         )
@@ -110,7 +110,7 @@ async def record_delivered(job: Job, attempt: Try, d: Delivery) -> Outcome:
             receipt_verified=True,
             delivered_at=now,
         )
-        await _breaker_success(tx, job.entry.endpoint, now)
+        await breaker_success(tx, job.entry.endpoint, now)
         await _audit(tx, job, now, "message.delivered", {"attempt": job.entry.attempts + 1})
         await enqueue_webhooks(tx, d.webhooks, WebhookEvent.MESSAGE_STATUS, record, now=now)
         await _complete(tx, job)
@@ -135,8 +135,8 @@ async def record_failure(job: Job, attempt: Try, error: PasserelleError, d: Deli
     if isinstance(next_step, GiveUp):
         return await record_end(job, attempt, code, MessageStatus.FAILED, d)
     async with d.store.begin() as tx:
-        await tx.add_attempt(_attempt_row(job, attempt, code, error.detail))
-        await _breaker_failure(tx, job.entry.endpoint, now, d)
+        await tx.add_attempt(attempt_row(job, attempt, code, error.detail))
+        await breaker_failure(tx, job.entry.endpoint, now, d)
         await _audit(
             tx, job, now, "message.attempt_failed", {"attempt": job.entry.attempts + 1, "code": code}
         )
@@ -158,14 +158,14 @@ async def record_end(job: Job, attempt: Try | None, code: str, status: MessageSt
         record = await _current(tx, job)
         if attempt is not None:
             detail = attempt.error.detail if attempt.error else ""
-            await tx.add_attempt(_attempt_row(job, attempt, code, detail))
+            await tx.add_attempt(attempt_row(job, attempt, code, detail))
             if attempt.partner_code is not None and attempt.answer is not None:
                 await tx.add_evidence(
                     _signal_evidence(record.message_id, EvidenceKind.AS4_ERROR, attempt.answer, now)
                 )
-                await _breaker_success(tx, job.entry.endpoint, now)  # it answers: the endpoint works
+                await breaker_success(tx, job.entry.endpoint, now)  # it answers: the endpoint works
             else:
-                await _breaker_failure(tx, job.entry.endpoint, now, d)
+                await breaker_failure(tx, job.entry.endpoint, now, d)
         if record.status not in _ENDED:
             await tx.update_message(record.message_id, at=now, status=status, code=code)
         await _audit(tx, job, now, f"message.{status}", {"code": code})
@@ -219,7 +219,7 @@ async def _complete(tx: Transaction, job: Job) -> None:
         raise LeaseLost
 
 
-async def _breaker_success(tx: Transaction, endpoint: str, now: dt.datetime) -> None:
+async def breaker_success(tx: Transaction, endpoint: str, now: dt.datetime) -> None:
     before = await tx.breaker(endpoint)
     after = circuit.after_success(before)
     if after != before:
@@ -230,7 +230,7 @@ async def _breaker_success(tx: Transaction, endpoint: str, now: dt.datetime) -> 
         )
 
 
-async def _breaker_failure(tx: Transaction, endpoint: str, now: dt.datetime, d: Delivery) -> None:
+async def breaker_failure(tx: Transaction, endpoint: str, now: dt.datetime, d: Delivery) -> None:
     before = await tx.breaker(endpoint)
     after = circuit.after_failure(before, now, d.breaker)
     await tx.save_breaker(after)
@@ -254,7 +254,7 @@ async def _audit(tx: Transaction, job: Job, now: dt.datetime, action: str, data:
     )
 
 
-def _attempt_row(job: Job, attempt: Try, outcome: str, detail: str) -> Attempt:
+def attempt_row(job: Job, attempt: Try, outcome: str, detail: str) -> Attempt:
     return Attempt(
         message_id=job.entry.message_id,
         channel=job.entry.channel,
