@@ -1,0 +1,110 @@
+package uk.passerelle.interop;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+
+import com.helger.base.state.ETriState;
+import com.helger.json.IJsonObject;
+import com.helger.phase4.CAS4;
+import com.helger.phase4.model.EMEP;
+import com.helger.phase4.model.EMEPBinding;
+import com.helger.phase4.model.pmode.IPMode;
+import com.helger.phase4.model.pmode.PMode;
+import com.helger.phase4.model.pmode.PModeParty;
+import com.helger.phase4.model.pmode.PModeReceptionAwareness;
+import com.helger.phase4.model.pmode.leg.PModeLeg;
+import com.helger.phase4.model.pmode.leg.PModeLegBusinessInformation;
+import com.helger.phase4.model.pmode.leg.PModeLegErrorHandling;
+import com.helger.phase4.model.pmode.leg.PModeLegProtocol;
+import com.helger.phase4.model.pmode.leg.PModeLegReliability;
+import com.helger.phase4.model.pmode.resolve.IAS4PModeResolver;
+
+/**
+ * The agreed P-Modes as phase4 sees them.
+ *
+ * <p>Every P-Mode is One-Way/Push with two equal legs: phase4 takes leg 2 for each message that carries
+ * a RefToMessageId, and refuses it when there is no leg 2. A two-way exchange is two such P-Modes.
+ */
+final class Agreements {
+  /** One P-Mode with what phase4's own class does not say. */
+  record Agreed(PMode pmode, Suite suite, boolean encrypt, String agreement, String mpc) {}
+
+  private final List<Agreed> all = new ArrayList<>();
+
+  /** To be called once phase4's global scope has begun: its P-Modes need it. */
+  void load(IJsonObject config) {
+    for (IJsonObject given : Json.objects(config, "pmodes")) {
+      all.add(read(given));
+    }
+  }
+
+  private static Agreed read(IJsonObject given) {
+    Suite suite = Suite.of(Json.text(given, "suite", "rsa"));
+    boolean encrypt = Json.flag(given, "encrypt", true);
+    String mpc = Json.text(given, "mpc");
+    PMode pmode = pmode(
+        Json.text(given, "id"),
+        given.getAsObject("from"),
+        given.getAsObject("to"),
+        Json.text(given, "service"),
+        Json.text(given, "action"),
+        Json.text(given, "agreement"),
+        suite,
+        encrypt);
+    return new Agreed(pmode, suite, encrypt, Json.text(given, "agreement"), mpc);
+  }
+
+  static PMode pmode(
+      String id, IJsonObject from, IJsonObject to, String service, String action, String agreement, Suite suite,
+      boolean encrypt) {
+    return new PMode(
+        id,
+        party(from),
+        party(to),
+        agreement == null ? "none" : agreement,
+        EMEP.ONE_WAY,
+        EMEPBinding.PUSH,
+        leg(service, action, suite, encrypt),
+        leg(service, action, suite, encrypt),
+        null,
+        new PModeReceptionAwareness(ETriState.TRUE, ETriState.FALSE, 0, 0, ETriState.TRUE));
+  }
+
+  private static PModeParty party(IJsonObject party) {
+    return new PModeParty(Json.text(party, "type"), Json.text(party, "id"), Json.text(party, "role"), null, null);
+  }
+
+  private static PModeLeg leg(String service, String action, Suite suite, boolean encrypt) {
+    return new PModeLeg(
+        PModeLegProtocol.createForDefaultSoapVersion(null),
+        PModeLegBusinessInformation.create(service, action, null, CAS4.DEFAULT_MPC_ID),
+        new PModeLegErrorHandling(
+            null, null, ETriState.TRUE, ETriState.TRUE, ETriState.TRUE, ETriState.TRUE),
+        (PModeLegReliability) null,
+        suite.security(encrypt));
+  }
+
+  /** Finds exactly what was agreed for this suite; phase4 answers EBMS:0010 when there is nothing. */
+  IAS4PModeResolver resolver(Suite suite) {
+    return (pmodeId, service, action, initiator, responder, agreement, address) -> {
+      for (Agreed agreed : all) {
+        IPMode pmode = agreed.pmode();
+        if (agreed.suite() == suite
+            && pmode.getInitiator().getIDValue().equals(initiator)
+            && pmode.getResponder().getIDValue().equals(responder)
+            && pmode.getLeg1().getBusinessInfo().getService().equals(service)
+            && pmode.getLeg1().getBusinessInfo().getAction().equals(action)
+            && Objects.equals(agreed.agreement(), agreement)) {
+          return pmode;
+        }
+      }
+      return null;
+    };
+  }
+
+  /** Whether payloads of this P-Mode must arrive encrypted: phase4 itself leaves that to the application. */
+  boolean encrypted(IPMode pmode) {
+    return all.stream().anyMatch(agreed -> agreed.pmode() == pmode && agreed.encrypt());
+  }
+}

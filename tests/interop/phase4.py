@@ -1,0 +1,239 @@
+"""Builds, starts and drives the real AS4 peer: phase4 in a process of its own (``tests/interop/peer``)."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.fixtures.world import free_port
+from tests.interop.agreement import RSA_PMODES, header_json, pmode_json
+from tests.interop.certificates import Certificates
+from gateway.core.as4.pmode import PMode
+
+SOURCES = Path(__file__).parent / "peer"
+BUILDS = Path(__file__).parents[2] / "build" / "interop-peer"
+"""Ignored by git; one folder per version of the sources."""
+START_SECONDS = 60.0
+SEND_SECONDS = 180.0
+HEAP = "768m"
+
+
+class PeerMissing(Exception):
+    """Java or Maven is not installed: nothing can be run."""
+
+
+class PeerBroken(Exception):
+    """The peer does not build or start: a failure, not a reason to skip. The text says why."""
+
+
+def _source_hash() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(p for p in SOURCES.rglob("*") if p.is_file()):
+        digest.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def build() -> Path:
+    """The folder with ``classes`` and ``lib``, built by Maven when these sources were not built before.
+
+    Raises PeerMissing without Java or Maven, PeerBroken when Maven fails.
+    """
+    for tool in ("java", "mvn"):
+        if shutil.which(tool) is None:
+            raise PeerMissing(f"{tool} is not installed (Java 17 and Maven are needed)")
+    BUILDS.mkdir(parents=True, exist_ok=True)
+    with (BUILDS / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = BUILDS / _source_hash()
+        target = folder / "target"
+        if not (folder / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(SOURCES, folder)
+            _maven(folder)
+            (folder / "done").touch()
+    return target
+
+
+def _maven(folder: Path) -> None:
+    """Offline first: everything may be there already; else once more with downloads."""
+    for arguments in (["-o"], ["-U"]):
+        run = subprocess.run(
+            ["mvn", "-q", "-B", *arguments, "process-classes"], cwd=folder, capture_output=True, text=True
+        )
+        if run.returncode == 0:
+            return
+    raise PeerBroken(f"Maven could not build the peer:\n{run.stdout[-3000:]}")
+
+
+@dataclass
+class Phase4:
+    """The running peer and its control API. Everything it answers is plain JSON."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+    as4_port: int
+    control_port: int
+
+    def url(self, suite: str = "rsa") -> str:
+        """Its AS4 endpoint: one per algorithm suite."""
+        return f"https://127.0.0.1:{self.as4_port}/as4" + ("" if suite == "rsa" else f"/{suite}")
+
+    def call(self, path: str, options: dict[str, Any] | None = None, *, seconds: float = SEND_SECONDS) -> Any:
+        """One call of the control API. Raises AssertionError with the peer's own words when it fails."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.control_port}/{path}", data=json.dumps(options or {}).encode()
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=seconds) as answer:  # noqa: S310 — loopback
+                return json.load(answer)
+        except urllib.error.HTTPError as exc:
+            raise AssertionError(f"{path}: {exc.read().decode()}") from exc
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.call("status", seconds=5)
+        return found
+
+    def send(self, pmode: PMode, url: str, **options: Any) -> dict[str, Any]:
+        """phase4 sends one user message by this P-Mode; says how it was answered and what it verified."""
+        found: dict[str, Any] = self.call("send", {**header_json(pmode), "url": url, **options})
+        return found
+
+    def pull(self, pmode: PMode, url: str, **options: Any) -> dict[str, Any]:
+        """phase4 sends a PullRequest for the P-Mode's channel and POSTs the receipt back."""
+        found: dict[str, Any] = self.call(
+            "pull", {**header_json(pmode), "mpc": pmode.mpc, "url": url, **options}
+        )
+        return found
+
+    def received(self) -> list[dict[str, Any]]:
+        """Every user message that its application took, in order."""
+        found: list[dict[str, Any]] = self.call("received")
+        return found
+
+    def errors(self) -> list[dict[str, Any]]:
+        """Every error it answered with."""
+        found: list[dict[str, Any]] = self.call("errors")
+        return found
+
+    def replies(self) -> list[dict[str, Any]]:
+        """How its replies (two-way) were answered."""
+        found: list[dict[str, Any]] = self.call("replies")
+        return found
+
+    def configure(self, **options: Any) -> None:
+        """``refuse`` (an EBMS code), ``reply``, ``receipt_reference``; what is not given is off again."""
+        self.call("configure", options)
+
+    def reset(self) -> None:
+        """Forgets messages, errors, known MessageIds and ``configure``."""
+        self.call("reset")
+
+    def log(self) -> str:
+        return (self.folder / "peer.log").read_text("utf-8", errors="replace")
+
+    def stop(self) -> None:
+        with contextlib.suppress(OSError, AssertionError):
+            self.call("shutdown", seconds=5)
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def write_configuration(
+    folder: Path, certificates: Certificates, pmodes: list[dict[str, Any]]
+) -> tuple[int, int]:
+    """``peer.json`` and the PEM files of the French end; returns the ports for AS4 and control."""
+    fr, uk = certificates.fr, certificates.uk
+    keys = {
+        "sign": fr.sign,
+        "decrypt": fr.decrypt,
+        "ed25519-sign": fr.ed25519_sign,
+        "x25519-decrypt": fr.x25519_decrypt,
+        "ec-sign": fr.ec_sign,
+        "ec-decrypt": fr.ec_decrypt,
+        "tls": certificates.tls,
+        "untrusted": certificates.untrusted,
+        "third": certificates.third,
+    }
+    recipients = {
+        "rsa": uk.decrypt,
+        "ed25519": uk.x25519_decrypt,
+        "ecdsa": uk.ec_decrypt,
+        "wrong": certificates.third,
+    }
+    trust = {"uk-sign": uk.sign, "uk-ed25519": uk.ed25519_sign, "uk-ec": uk.ec_sign}
+    certificates.write_ca(folder)
+    ports = free_port(), free_port()
+    configuration = {
+        "as4_port": ports[0],
+        "control_port": ports[1],
+        "keys": {alias: pair.write(folder, alias) for alias, pair in keys.items()},
+        "recipients": {
+            alias: pair.write(folder, f"to-{alias}")["chain"] for alias, pair in recipients.items()
+        },
+        "trust": ["anchors/ca.pem", *(pair.write(folder, alias)["chain"] for alias, pair in trust.items())],
+        "tls_trust": ["anchors/ca.pem"],
+        "pmodes": pmodes,
+    }
+    (folder / "peer.json").write_text(json.dumps(configuration, indent=1), "utf-8")
+    return ports
+
+
+def default_pmodes() -> list[dict[str, Any]]:
+    """The test agreement for every suite that the peer offers."""
+    return [pmode_json(p, suite) for suite in ("rsa", "ed25519", "ecdsa") for p in RSA_PMODES]
+
+
+@contextmanager
+def running(
+    folder: Path, certificates: Certificates, pmodes: list[dict[str, Any]] | None = None
+) -> Iterator[Phase4]:
+    """A peer that is ready; it ends with the block. Raises PeerMissing, PeerBroken."""
+    target = build()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "tmp").mkdir(exist_ok=True)
+    as4_port, control_port = write_configuration(folder, certificates, pmodes or default_pmodes())
+    command = [
+        "java",
+        f"-Xmx{HEAP}",
+        "-Djava.io.tmpdir=tmp",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
+        "-Dorg.slf4j.simpleLogger.showDateTime=true",
+        "-cp",
+        f"{target / 'classes'}{os.pathsep}{target / 'lib'}/*",
+        "uk.passerelle.interop.Peer",
+        ".",
+    ]
+    with (folder / "peer.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+    peer = Phase4(process, folder, as4_port, control_port)
+    try:
+        _await(peer)
+        yield peer
+    finally:
+        peer.stop()
+
+
+def _await(peer: Phase4) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and peer.process.poll() is None:
+        with contextlib.suppress(OSError, AssertionError):
+            if peer.status()["ready"]:
+                return
+        time.sleep(0.1)
+    raise PeerBroken(f"the peer did not start:\n{peer.log()[-3000:]}")
