@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, and_, bindparam, insert, or_, se
 
 from contracts.codes import CaseKind
 from gateway.core.records import CaseRecord, Page
-from gateway.store import cursors
+from gateway.store import blobs, cursors
 from gateway.store import tables as t
 from gateway.store.base import TransactionBase, insert_or_nothing
 
@@ -125,6 +125,8 @@ class CaseTransaction(TransactionBase):
 
         def work(connection: Connection) -> bool:
             destroyed = connection.execute(_DESTROY_KEY, {"ref": reference, "at": at}).rowcount > 0
+            if destroyed:
+                blobs.drop_of_case(connection, reference)
             if not destroyed and connection.execute(_BY_REFERENCE, {"ref": reference}).first() is None:
                 raise LookupError("this case is not known")
             return destroyed

@@ -23,9 +23,9 @@ from sqlalchemy import (
 
 from contracts.codes import Direction, MessageType
 from contracts.model import Message
-from gateway.core.records import MessageRecord, MessageStatus, Page, StoredAttachment
+from gateway.core.records import Blob, MessageRecord, MessageStatus, Page, StoredAttachment
 from gateway.flows.ports import DuplicateMessage, MessageFilter
-from gateway.store import cursors, sealing
+from gateway.store import blobs, cursors, sealing
 from gateway.store import tables as t
 from gateway.store.base import SEQUENCE_LOCK, TransactionBase, advisory_lock, insert_or_nothing
 
@@ -136,7 +136,8 @@ class MessageTransaction(TransactionBase):
         self, record: MessageRecord, message: Message, attachments: Sequence[StoredAttachment]
     ) -> MessageRecord:
         """Raises DuplicateMessage when the sender's AS4 MessageId or the message id itself is stored
-        already (the transaction stays usable), LookupError for an unknown case or a destroyed key."""
+        already (the transaction stays usable), LookupError for an unknown case, a destroyed key, or a blob
+        that is gone or belongs to another message."""
         row = _row(record)
 
         def work(connection: Connection) -> int:
@@ -158,6 +159,9 @@ class MessageTransaction(TransactionBase):
             connection.execute(_INSERT_CONTENT, content)
             if parts:
                 connection.execute(_INSERT_ATTACHMENT, parts)
+            for part in attachments:
+                if isinstance(part.content, Blob):
+                    blobs.link(connection, key, part.content, blobs.ATTACHMENT, record.message_id)
             return int(sequence)
 
         sequence = await self._run(work, heavy=bool(attachments))
@@ -189,10 +193,14 @@ class MessageTransaction(TransactionBase):
 
         def work(connection: Connection) -> tuple[StoredAttachment, ...]:
             rows = connection.execute(_ATTACHMENTS, {"id": message_id}).mappings().all()
-            return tuple(
-                sealing.unseal_attachment(self._case_key(connection, row["reference"]), dict(row))
-                for row in rows
-            )
+            if not rows:
+                return ()
+            key = self._case_key(connection, rows[0]["reference"])
+
+            def blob_of(blob_id: str) -> Blob:
+                return blobs.linked(connection, key, blob_id, blobs.ATTACHMENT, message_id)
+
+            return tuple(sealing.unseal_attachment(key, dict(row), blob_of) for row in rows)
 
         if await self._run(lambda c: c.execute(_HAS_ATTACHMENTS, {"id": message_id}).first()) is None:
             return ()  # most messages: not worth a thread

@@ -30,9 +30,12 @@ from sqlalchemy import (
 )
 
 from contracts.codes import MessageType
-from gateway.core.records import Channel, MessageStatus, OutboxEntry
+from gateway.core.errors import PasserelleError
+from gateway.core.records import Blob, Channel, MessageStatus, OutboxEntry
+from gateway.store import blobs
 from gateway.store import tables as t
 from gateway.store.base import TransactionBase
+from gateway.store.sealing import SealBroken
 
 _O = t.outbox.c
 _other = t.outbox.alias("other")
@@ -47,10 +50,19 @@ _PRECEDED = exists().where(
 )
 _INSERT = insert(t.outbox)
 _HELD = and_(_O.entry_id == bindparam("entry"), _O.lease == bindparam("token"))
-_SAVE_WIRE = (
-    update(t.outbox).where(_HELD).values(wire=bindparam("bytes"), wire_content_type=bindparam("media"))
+_SAVE_BYTES = (  # most messages: one statement
+    update(t.outbox)
+    .where(_HELD, _O.wire_blob.is_(None))
+    .values(wire=bindparam("bytes"), wire_content_type=bindparam("media"))
 )
-_COMPLETE = delete(t.outbox).where(_HELD)
+_SAVE_WIRE = (
+    update(t.outbox)
+    .where(_HELD)
+    .values(wire=bindparam("bytes"), wire_blob=bindparam("blob"), wire_content_type=bindparam("media"))
+)
+_HELD_BLOB = select(_O.wire_blob).where(_HELD).with_for_update()
+_COMPLETE = delete(t.outbox).where(_HELD).returning(_O.wire_blob)
+_EXTEND = update(t.outbox).where(_HELD).values(due_at=bindparam("until"))
 _GIVE_BACK = (
     update(t.outbox)
     .where(_HELD)
@@ -71,12 +83,12 @@ _CANCEL_CASE = (
         ),
         _FREE,
     )
-    .returning(_O.message_id)
+    .returning(_O.message_id, _O.wire_blob)
 )
 _CANCEL_ONE = (
     delete(t.outbox)
     .where(_O.message_id == bindparam("id"), _O.channel == Channel.AS4.value, _FREE)
-    .returning(_O.message_id)
+    .returning(_O.message_id, _O.wire_blob)
 )
 _MARK_CANCELLED = (
     update(t.messages)
@@ -121,7 +133,7 @@ _CLAIM_ONE = (
 )
 
 
-def _entry(row: Row[Any]) -> OutboxEntry:
+def _entry(row: Row[Any], wire: bytes | Blob | None) -> OutboxEntry:
     return OutboxEntry(
         entry_id=row.entry_id,
         channel=Channel(row.channel),
@@ -131,9 +143,14 @@ def _entry(row: Row[Any]) -> OutboxEntry:
         attempts=row.attempts,
         first_due_at=row.first_due_at,
         lease=row.lease,
-        wire=None if row.wire is None else bytes(row.wire),
-        wire_content_type=row.wire_content_type,
+        wire=wire,
+        wire_content_type=None if wire is None else row.wire_content_type,
     )
+
+
+def _drop_blobs(connection: Connection, rows: Sequence[Any]) -> None:
+    """Of rows that were removed."""
+    blobs.drop(connection, [row.wire_blob for row in rows if row.wire_blob is not None])
 
 
 class OutboxTransaction(TransactionBase):
@@ -166,10 +183,9 @@ class OutboxTransaction(TransactionBase):
     ) -> tuple[OutboxEntry, ...]:
         """Urgent rows first, then by the time they are due; one lease token for the whole claim."""
         token = secrets.token_hex(16)
-
         skip = {"skip": list(skip_endpoints)} if skip_endpoints else {}
 
-        def work(connection: Connection) -> list[Row[Any]]:
+        def work(connection: Connection) -> list[OutboxEntry]:
             ids: list[int] = []
             for heads in _DUE_HEADS[bool(skip)]:
                 if len(ids) < limit:
@@ -179,20 +195,65 @@ class OutboxTransaction(TransactionBase):
                 return []
             lock = {"token": token, "until": now + lease}
             if len(ids) == 1:
-                return list(connection.execute(_CLAIM_ONE, {"entry": ids[0], **lock}))
-            rows = connection.execute(_CLAIM, {"ids": ids, **lock}).all()
-            return sorted(rows, key=lambda row: ids.index(row.entry_id))
+                rows = connection.execute(_CLAIM_ONE, {"entry": ids[0], **lock}).all()
+            else:
+                rows = connection.execute(_CLAIM, {"ids": ids, **lock}).all()
+                rows = sorted(rows, key=lambda row: ids.index(row.entry_id))
+            return [_entry(row, self._wire(connection, row)) for row in rows]
 
-        return tuple(_entry(row) for row in await self._run(work))
+        return tuple(await self._run(work))
 
-    async def save_wire(self, entry: OutboxEntry, wire: bytes, content_type: str) -> None:
-        """Does nothing when the lease was lost: its new holder keeps its own."""
-        values = {"entry": entry.entry_id, "token": entry.lease, "bytes": wire, "media": content_type}
-        await self._run(lambda c: c.execute(_SAVE_WIRE, values))
+    def _wire(self, connection: Connection, row: Row[Any]) -> bytes | Blob | None:
+        """None also for a blob that cannot be read: one such row must not stop every claim. Its holder then
+        makes it again from the content, and there meets the cause."""
+        if row.wire_blob is None:
+            return None if row.wire is None else bytes(row.wire)
+        try:
+            key = self._case_key(connection, row.reference)
+            return blobs.linked(connection, key, row.wire_blob, blobs.WIRE, row.message_id)
+        except (LookupError, SealBroken, PasserelleError):
+            return None
+
+    async def save_wire(self, entry: OutboxEntry, wire: bytes | Blob, content_type: str) -> None:
+        """Does nothing when the lease was lost: its new holder keeps its own; a blob then belongs to
+        nothing, as before. Raises LookupError for a blob that cannot be linked."""
+        held = {"entry": entry.entry_id, "token": entry.lease}
+        values = {**held, "media": content_type}
+
+        def work(connection: Connection) -> None:
+            if (
+                isinstance(wire, bytes)
+                and connection.execute(_SAVE_BYTES, {**values, "bytes": wire}).rowcount
+            ):
+                return
+            row = connection.execute(_HELD_BLOB, held).one_or_none()
+            if row is None:
+                return
+            if isinstance(wire, bytes):
+                saved: dict[str, Any] = {"bytes": wire, "blob": None}
+            else:
+                key = self._case_key(connection, entry.reference)
+                blobs.link(connection, key, wire, blobs.WIRE, entry.message_id)
+                saved = {"bytes": None, "blob": wire.blob_id}
+            connection.execute(_SAVE_WIRE, {**values, **saved})
+            _drop_blobs(connection, [row])
+
+        await self._run(work)
+
+    async def extend_lease(self, entry: OutboxEntry, until: dt.datetime) -> bool:
+        """A lease that ran out but was taken by nobody is still the last one, and is extended."""
+        values = {"entry": entry.entry_id, "token": entry.lease, "until": until}
+        return await self._run(lambda c: c.execute(_EXTEND, values).rowcount > 0)
 
     async def complete(self, entry: OutboxEntry) -> bool:
         values = {"entry": entry.entry_id, "token": entry.lease}
-        return await self._run(lambda c: c.execute(_COMPLETE, values).rowcount > 0)
+
+        def work(connection: Connection) -> bool:
+            rows = connection.execute(_COMPLETE, values).all()
+            _drop_blobs(connection, rows)
+            return bool(rows)
+
+        return await self._run(work)
 
     async def reschedule(self, entry: OutboxEntry, due_at: dt.datetime) -> bool:
         return await self._give_back(entry, due_at, tried=1)
@@ -209,8 +270,9 @@ class OutboxTransaction(TransactionBase):
     ) -> tuple[str, ...]:
         def work(connection: Connection) -> tuple[str, ...]:
             values = {"ref": reference, "now": at, "keep": [k.value for k in keep]}
-            found = connection.execute(_CANCEL_CASE, values).scalars().all()
-            ids = tuple(sorted(set(found)))
+            rows = connection.execute(_CANCEL_CASE, values).all()
+            _drop_blobs(connection, rows)
+            ids = tuple(sorted({row.message_id for row in rows}))
             if ids:
                 connection.execute(_MARK_CANCELLED, [{"id": i, "why": code, "at": at} for i in ids])
             return ids
@@ -221,10 +283,11 @@ class OutboxTransaction(TransactionBase):
         """An operator names the message, so an urgent one is cancelled too."""
 
         def work(connection: Connection) -> bool:
-            found = connection.execute(_CANCEL_ONE, {"id": message_id, "now": at}).scalars().all()
-            if found:
+            rows = connection.execute(_CANCEL_ONE, {"id": message_id, "now": at}).all()
+            _drop_blobs(connection, rows)
+            if rows:
                 connection.execute(_MARK_CANCELLED, {"id": message_id, "why": code, "at": at})
-            return bool(found)
+            return bool(rows)
 
         return await self._run(work)
 

@@ -9,9 +9,13 @@ from functools import cache
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import DBAPIError
 
+from gateway.clock import SystemClock
 from gateway.core.errors import ConfigError, Unavailable
-from gateway.flows.ports import Store
+from gateway.core.records import Blob
+from gateway.flows.ports import Clock, Store
+from gateway.store import blobs
 from gateway.store.apisecurity import SecurityTransaction
+from gateway.store.blobs import BlobTransaction
 from gateway.store.cases import CaseTransaction
 from gateway.store.ledger import LedgerTransaction
 from gateway.store.messages import MessageTransaction
@@ -26,7 +30,12 @@ _VERSION = text("SELECT version_num FROM alembic_version")
 
 
 class SqlTransaction(
-    CaseTransaction, MessageTransaction, OutboxTransaction, LedgerTransaction, SecurityTransaction
+    CaseTransaction,
+    MessageTransaction,
+    OutboxTransaction,
+    LedgerTransaction,
+    SecurityTransaction,
+    BlobTransaction,
 ):
     """Implements ``gateway.flows.ports.Transaction``."""
 
@@ -46,9 +55,10 @@ class SqlTransaction(
 class SqlStore:
     """Implements ``gateway.flows.ports.Store`` on SQLite and PostgreSQL."""
 
-    def __init__(self, database: Database, keys: KeyService) -> None:
+    def __init__(self, database: Database, keys: KeyService, clock: Clock) -> None:
         self._database = database
         self._keys = keys
+        self._clock = clock
 
     @asynccontextmanager
     async def begin(self, *, read_only: bool = False) -> AsyncIterator[SqlTransaction]:
@@ -60,6 +70,18 @@ class SqlStore:
             yield transaction
         if transaction.key_destroyed:
             await self._database.checkpoint()
+
+    async def write_blob(self, chunks: AsyncIterator[bytes]) -> Blob:
+        """Raises Unavailable, and what ``chunks`` raises."""
+        return await blobs.write(self.begin, self._clock, chunks)
+
+    def read_blob(self, blob: Blob, begin: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Raises SealBroken, LookupError, ValueError, Unavailable while it is read."""
+        return blobs.read(self.begin, blob, begin, end)
+
+    async def drop_blob(self, blob: Blob) -> None:
+        """Raises Unavailable; then it expires by itself."""
+        await blobs.remove(self.begin, blob.blob_id)
 
     async def notify(self, channel: str) -> None:
         await self._database.notify(channel)
@@ -89,12 +111,16 @@ def _head() -> str:
     return head()
 
 
-def open_store(url: str, *, keyring: KeyService, create: bool = False) -> SqlStore:
-    """A store on ``sqlite:///…`` or ``postgresql://…`` (a driver name is accepted and ignored).
+def open_store(
+    url: str, *, keyring: KeyService, create: bool = False, clock: Clock | None = None
+) -> SqlStore:
+    """A store on ``sqlite:///…`` or ``postgresql://…`` (a driver name is accepted and ignored). ``clock``
+    (by default the machine's) says when blobs that belong to nothing expire; give ``purge`` the same one.
 
     ``create`` brings the schema up to date first (blocks). Opens no connection otherwise. Raises
     ConfigError for another kind of database or for a SQLite file that is not there.
     """
+    clock = clock or SystemClock()
     if create:
         migrate(url)
     backend = make_url(url).get_backend_name()
@@ -102,9 +128,9 @@ def open_store(url: str, *, keyring: KeyService, create: bool = False) -> SqlSto
         path = sqlite_path(url)
         if not path.exists():
             raise ConfigError("The SQLite file does not exist: run `passerelle init`, or check the setting.")
-        return SqlStore(SqliteDatabase(path), keyring)
+        return SqlStore(SqliteDatabase(path), keyring, clock)
     if backend == "postgresql":
-        return SqlStore(PostgresqlDatabase(url), keyring)
+        return SqlStore(PostgresqlDatabase(url), keyring, clock)
     raise ConfigError("The database address must begin with sqlite: or postgresql: (setting: database).")
 
 

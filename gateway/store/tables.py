@@ -168,10 +168,39 @@ outbox = Table(
     Column("lease", String(64)),
     Column("wire", LargeBinary),
     Column("wire_content_type", Text),
+    Column("wire_blob", String(36)),
     Index("ix_outbox_due", "urgent", "due_at", "entry_id"),
     Index("ix_outbox_case", "reference", "channel", "endpoint", "urgent", "entry_id"),
     Index("ix_outbox_message", "message_id"),
     sqlite_autoincrement=True,
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("blob_id", String(36), primary_key=True),
+    Column("chunk_size", Integer, nullable=False),
+    Column("size", BigInteger),
+    Column("message_id", String(36), ForeignKey("messages.message_id")),
+    Column("sealed_key", LargeBinary),
+    Column("expires_at", Instant),
+    Index("ix_blobs_message", "message_id"),
+    Index(
+        "ix_blobs_expires",
+        "expires_at",
+        sqlite_where=text("expires_at IS NOT NULL"),
+        postgresql_where=text("expires_at IS NOT NULL"),
+    ),
+)
+"""``size``: None until all of it is written. ``expires_at``: when it goes if nothing links it; None once it
+belongs to a message, and ``DROPPED`` (see ``gateway.store.blobs``) once it is no longer needed."""
+
+blob_chunks = Table(
+    "blob_chunks",
+    metadata,
+    Column("blob_id", String(36), ForeignKey("blobs.blob_id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("sealed", LargeBinary, nullable=False),
 )
 
 attempts = Table(
