@@ -15,6 +15,8 @@ DS: Final = "http://www.w3.org/2000/09/xmldsig#"
 XENC: Final = "http://www.w3.org/2001/04/xmlenc#"
 XENC11: Final = "http://www.w3.org/2009/xmlenc11#"
 DSIG11: Final = "http://www.w3.org/2009/xmldsig11#"
+DSIG_MORE: Final = "http://www.w3.org/2021/04/xmldsig-more#"
+"""RFC 9231 and its successor: HKDFParams (as4.md 38)."""
 XML: Final = "http://www.w3.org/XML/1998/namespace"
 XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 
@@ -30,6 +32,7 @@ PREFIXES: Final = MappingProxyType(
         "xenc": XENC,
         "xenc11": XENC11,
         "dsig11": DSIG11,
+        "dsig-more": DSIG_MORE,
     }
 )
 """The prefixes that we write; on receipt any prefix is read."""
