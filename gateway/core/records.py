@@ -31,6 +31,8 @@ class Channel(StrEnum):
     """Where an outbox row goes."""
 
     AS4 = "as4"
+    AS4_SIGNAL = "as4_signal"
+    """Our receipt for a message of the partner, POSTed back (receipt by callback)."""
     WEBHOOK = "webhook"
 
 
@@ -87,8 +89,8 @@ class Blob:
     """Octets that are kept in the store in sealed chunks because they are too many for memory.
 
     Whoever holds it can read it: ``key`` seals its chunks. The store keeps that key only wrapped with the
-    data key of a case, from the moment the blob belongs to a message; until then nobody else can read it, and a
-    blob that never belonged to any is removed after a day.
+    data key of a case, from the moment the blob belongs to a message; until then nobody else can read it,
+    and a blob that never came to belong to a message is removed after a day.
     """
 
     blob_id: str
@@ -136,6 +138,15 @@ class OutboxEntry:
     wire: bytes | Blob | None
     """Sealed bytes of the first attempt: a retry sends the same MessageId and digests (as4.md 31)."""
     wire_content_type: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """A row claimed for the receiver who fetches it."""
+
+    entry: OutboxEntry
+    lapsed_at: dt.datetime | None
+    """When an earlier handing out ended without a receipt; ``entry.attempts`` counts it already."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

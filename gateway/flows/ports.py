@@ -21,6 +21,7 @@ from gateway.core.records import (
     Breaker,
     CaseRecord,
     Channel,
+    Claim,
     Evidence,
     MessageRecord,
     MessageStatus,
@@ -157,11 +158,33 @@ class Transaction(Protocol):
         ...
 
     async def claim_due(
-        self, *, now: dt.datetime, limit: int, lease: dt.timedelta, skip_endpoints: Sequence[str] = ()
+        self,
+        *,
+        now: dt.datetime,
+        limit: int,
+        lease: dt.timedelta,
+        skip_endpoints: Sequence[str] = (),
+        skip_channels: Sequence[Channel] = (),
     ) -> tuple[OutboxEntry, ...]:
         """Claims due rows: per (channel, endpoint, case) only the first (urgent first, then oldest);
         a row whose lease has run out is due again. FOR UPDATE SKIP LOCKED on PostgreSQL. A wire that was
         saved as a blob but can be read no more (key destroyed, seal broken) is given as None."""
+        ...
+
+    async def claim_oldest(
+        self, channel: Channel, endpoint: str, *, now: dt.datetime, lease: dt.timedelta
+    ) -> Claim | None:
+        """Claims the one row that its receiver may fetch next: urgent first, then the oldest of all cases; of
+        one case only the first. A lease that ran out counts as an attempt. Two callers never get the same."""
+        ...
+
+    async def seize(self, message_id: str, channel: Channel, *, until: dt.datetime) -> OutboxEntry | None:
+        """Claims the row of that message whoever holds it: what it waited for has come by another way. The
+        former holder loses its lease. None when no row waits."""
+        ...
+
+    async def waiting(self, message_id: str, channel: Channel) -> OutboxEntry | None:
+        """The row of that message as it is, without claiming it."""
         ...
 
     async def extend_lease(self, entry: OutboxEntry, until: dt.datetime) -> bool:
@@ -197,7 +220,9 @@ class Transaction(Protocol):
         """The same for one message; False when it is not queued any more."""
         ...
 
-    async def next_due(self, *, skip_endpoints: Sequence[str] = ()) -> dt.datetime | None:
+    async def next_due(
+        self, *, skip_endpoints: Sequence[str] = (), skip_channels: Sequence[Channel] = ()
+    ) -> dt.datetime | None:
         """When the earliest row that may be claimed (or whose lease runs out) is due."""
         ...
 

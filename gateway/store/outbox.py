@@ -39,7 +39,7 @@ from gateway.store.sealing import SealBroken
 
 _O = t.outbox.c
 _other = t.outbox.alias("other")
-_PRECEDED = exists().where(
+PRECEDED = exists().where(
     _other.c.reference == _O.reference,
     _other.c.channel == _O.channel,
     _other.c.endpoint == _O.endpoint,
@@ -104,13 +104,16 @@ _BACKLOG = select(_O.endpoint, func.count()).group_by(_O.endpoint)
 
 
 def _heads(urgent: int, *, skip: bool) -> Select[Any]:
-    heads = select(_O.entry_id, _O.due_at).where(_O.urgent == urgent, ~_PRECEDED)
+    heads = select(_O.entry_id, _O.due_at).where(_O.urgent == urgent, ~PRECEDED)
     if skip:
-        heads = heads.where(_O.endpoint.not_in(bindparam("skip", expanding=True)))
+        heads = heads.where(
+            _O.endpoint.not_in(bindparam("skip", expanding=True)),
+            _O.channel.not_in(bindparam("channels", expanding=True)),
+        )
     return heads.order_by(_O.due_at, _O.entry_id).limit(bindparam("most"))
 
 
-# by whether an endpoint is left out: without a list in it, a statement can be prepared
+# by whether an endpoint or channel is left out: without a list in it, a statement can be prepared
 _FIRST_HEADS = {skip: tuple(_heads(urgent, skip=skip) for urgent in (1, 0)) for skip in (True, False)}
 _DUE_HEADS = {
     skip: tuple(
@@ -133,7 +136,7 @@ _CLAIM_ONE = (
 )
 
 
-def _entry(row: Row[Any], wire: bytes | Blob | None) -> OutboxEntry:
+def entry_of(row: Row[Any], wire: bytes | Blob | None) -> OutboxEntry:
     return OutboxEntry(
         entry_id=row.entry_id,
         channel=Channel(row.channel),
@@ -146,6 +149,12 @@ def _entry(row: Row[Any], wire: bytes | Blob | None) -> OutboxEntry:
         wire=wire,
         wire_content_type=None if wire is None else row.wire_content_type,
     )
+
+
+def _left_out(endpoints: Sequence[str], channels: Sequence[Channel]) -> dict[str, list[str]]:
+    if not endpoints and not channels:
+        return {}
+    return {"skip": list(endpoints), "channels": [c.value for c in channels]}
 
 
 def _drop_blobs(connection: Connection, rows: Sequence[Any]) -> None:
@@ -179,11 +188,17 @@ class OutboxTransaction(TransactionBase):
         )
 
     async def claim_due(
-        self, *, now: dt.datetime, limit: int, lease: dt.timedelta, skip_endpoints: Sequence[str] = ()
+        self,
+        *,
+        now: dt.datetime,
+        limit: int,
+        lease: dt.timedelta,
+        skip_endpoints: Sequence[str] = (),
+        skip_channels: Sequence[Channel] = (),
     ) -> tuple[OutboxEntry, ...]:
         """Urgent rows first, then by the time they are due; one lease token for the whole claim."""
         token = secrets.token_hex(16)
-        skip = {"skip": list(skip_endpoints)} if skip_endpoints else {}
+        skip = _left_out(skip_endpoints, skip_channels)
 
         def work(connection: Connection) -> list[OutboxEntry]:
             ids: list[int] = []
@@ -199,11 +214,11 @@ class OutboxTransaction(TransactionBase):
             else:
                 rows = connection.execute(_CLAIM, {"ids": ids, **lock}).all()
                 rows = sorted(rows, key=lambda row: ids.index(row.entry_id))
-            return [_entry(row, self._wire(connection, row)) for row in rows]
+            return [entry_of(row, self.wire_of(connection, row)) for row in rows]
 
         return tuple(await self._run(work))
 
-    def _wire(self, connection: Connection, row: Row[Any]) -> bytes | Blob | None:
+    def wire_of(self, connection: Connection, row: Row[Any]) -> bytes | Blob | None:
         """None also for a blob that cannot be read: one such row must not stop every claim. Its holder then
         makes it again from the content, and there meets the cause."""
         if row.wire_blob is None:
@@ -291,8 +306,10 @@ class OutboxTransaction(TransactionBase):
 
         return await self._run(work)
 
-    async def next_due(self, *, skip_endpoints: Sequence[str] = ()) -> dt.datetime | None:
-        skip = {"skip": list(skip_endpoints)} if skip_endpoints else {}
+    async def next_due(
+        self, *, skip_endpoints: Sequence[str] = (), skip_channels: Sequence[Channel] = ()
+    ) -> dt.datetime | None:
+        skip = _left_out(skip_endpoints, skip_channels)
 
         def work(connection: Connection) -> dt.datetime | None:
             firsts = [

@@ -20,8 +20,8 @@ from gateway.store.cases import CaseTransaction
 from gateway.store.ledger import LedgerTransaction
 from gateway.store.messages import MessageTransaction
 from gateway.store.migrate import head, migrate
-from gateway.store.outbox import OutboxTransaction
 from gateway.store.postgresql import PostgresqlDatabase
+from gateway.store.pulling import PullTransaction
 from gateway.store.sealing import KeyService
 from gateway.store.session import Database
 from gateway.store.sqlite import SqliteDatabase, sqlite_path
@@ -32,7 +32,7 @@ _VERSION = text("SELECT version_num FROM alembic_version")
 class SqlTransaction(
     CaseTransaction,
     MessageTransaction,
-    OutboxTransaction,
+    PullTransaction,
     LedgerTransaction,
     SecurityTransaction,
     BlobTransaction,
