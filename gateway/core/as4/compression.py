@@ -6,7 +6,9 @@ import re
 import zlib
 from typing import Final
 
-from gateway.core.as4.content import Octets, size_of, whole
+from gateway.core.as4 import content as contents
+from gateway.core.as4.content import Octets, is_small, settle, size_of
+from gateway.core.as4.gzip_stream import GZIP_WINDOW, Gunzipped, Gzipped, inflated
 from gateway.core.as4.message import (
     AS4_PART_PROPERTIES,
     CHARACTER_SET,
@@ -19,8 +21,6 @@ from gateway.core.as4.message import (
 from gateway.core.errors import DecompressionFailure, ValueInconsistent, ValueNotRecognized
 
 GZIP: Final = "application/gzip"
-_GZIP_WINDOW: Final = 31
-"""zlib's wbits for the gzip container with a 32 KiB window."""
 _LEVEL: Final = 6
 _RATIO_FLOOR: Final = 1 << 20
 """Below this many bytes a high ratio does no harm and is normal for small, repetitive XML."""
@@ -35,29 +35,47 @@ _CHARSET_PATTERN: Final = re.compile(
 
 def gzip(content: bytes) -> bytes:
     """Deterministic gzip: no name and no time in the header, so that a rebuilt part has the same digest."""
-    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, GZIP_WINDOW)
     return packer.compress(content) + packer.flush()
 
 
-def gunzip(content: bytes, *, max_bytes: int, max_ratio: int) -> bytes:
-    """Exactly one gzip member, never more than ``max_bytes`` out.
+def gunzip(content: Octets, *, max_bytes: int, max_ratio: int) -> Octets:
+    """Exactly one gzip member, never more than ``max_bytes`` out; ``bytes`` when that is small.
 
+    What is large is read to its end once, counted and dropped, and decompressed again when it is used.
     Raises DecompressionFailure (EBMS:0303) for corrupt, truncated or followed-by-garbage input, for a
     result beyond ``max_bytes``, and beyond 1 MiB for one larger than ``max_ratio`` times the input.
     """
-    limit = min(max_bytes, max(_RATIO_FLOOR, max_ratio * len(content)))
-    unpacker = zlib.decompressobj(_GZIP_WINDOW)
-    try:
-        result = unpacker.decompress(content, limit + 1)
-    except zlib.error as exc:
-        raise DecompressionFailure("a payload is not valid gzip") from exc
-    if len(result) > limit:
-        raise DecompressionFailure("a payload expands beyond the limits")
-    if not unpacker.eof:
-        raise DecompressionFailure("a gzip payload is truncated")
-    if unpacker.unused_data:
-        raise DecompressionFailure("a gzip payload is followed by other data")
-    return result
+    limit = min(max_bytes, max(_RATIO_FLOOR, max_ratio * size_of(content)))
+    if isinstance(content, bytes):
+        unpacker = zlib.decompressobj(GZIP_WINDOW)
+        try:
+            result = unpacker.decompress(content, min(limit, contents.IN_MEMORY) + 1)
+        except zlib.error as exc:
+            raise DecompressionFailure("a payload is not valid gzip") from exc
+        if len(result) > limit:
+            raise DecompressionFailure("a payload expands beyond the limits")
+        if is_small(len(result)):
+            if not unpacker.eof:
+                raise DecompressionFailure("a gzip payload is truncated")
+            if unpacker.unused_data:
+                raise DecompressionFailure("a gzip payload is followed by other data")
+            return result
+    return _gunzip_large(content, limit)
+
+
+def _gunzip_large(content: Octets, limit: int) -> Octets:
+    size = 0
+    kept: list[bytes] = []
+    for piece in inflated(content):
+        size += len(piece)
+        if size > limit:
+            raise DecompressionFailure("a payload expands beyond the limits")
+        if is_small(size):
+            kept.append(piece)
+        else:
+            kept.clear()
+    return b"".join(kept) if is_small(size) else Gunzipped(content, size)
 
 
 def pack(payload: Payload, *, compress: bool) -> tuple[PartInfo, Octets, str]:
@@ -73,9 +91,10 @@ def pack(payload: Payload, *, compress: bool) -> tuple[PartInfo, Octets, str]:
     if compressed:
         own.append(Property(name=COMPRESSION_TYPE, value=GZIP))
     info = PartInfo(content_id=payload.content_id, properties=(*own, *payload.properties))
+    content = settle(payload.content)
     if compressed:
-        return info, gzip(whole(payload.content)), GZIP
-    return info, payload.content, payload.mime_type
+        return info, gzip(content) if isinstance(content, bytes) else Gzipped(content), GZIP
+    return info, content, payload.mime_type
 
 
 def unpack(part: PartInfo, content: Octets, *, fallback: str, max_bytes: int, max_ratio: int) -> Payload:
@@ -98,7 +117,7 @@ def unpack(part: PartInfo, content: Octets, *, fallback: str, max_bytes: int, ma
         mime_type = fallback
     _check_type(mime_type, charset)
     if compression is not None:
-        content = gunzip(whole(content), max_bytes=max_bytes, max_ratio=max_ratio)
+        content = gunzip(content, max_bytes=max_bytes, max_ratio=max_ratio)
     elif size_of(content) > max_bytes:
         raise DecompressionFailure("a payload is larger than the limit")
     return Payload(

@@ -7,17 +7,19 @@ two readers of the same bytes can see different parts.
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.core.as4.content import Octets, whole
+from gateway.core.as4.content import Octets, settle, size_of, whole
 from gateway.core.as4.message import CONTENT_ID_PATTERN
 from gateway.core.as4.policy import SecurityPolicy
-from gateway.core.errors import MimeInconsistency
+from gateway.core.as4.scan import Searchable, searchable
+from gateway.core.as4.streams import Joined, Slice
+from gateway.core.as4.transfer import unbase64
+from gateway.core.errors import InvalidHeader, MimeInconsistency
 
 SOAP: Final = "application/soap+xml"
 PLAIN_SOAP: Final = "application/soap+xml; charset=UTF-8"
@@ -82,18 +84,21 @@ def parse_media_type(value: str) -> tuple[str, dict[str, str]]:
     return match.group(1).lower(), parameters
 
 
-def parse_multipart(content_type: str, body: bytes, policy: SecurityPolicy) -> Package:
+def parse_multipart(content_type: str, body: Octets, policy: SecurityPolicy) -> Package:
     """Take an HTTP body apart: plain SOAP, or ``multipart/related`` with a SOAP root (as4.md 9, TA21–22).
 
-    The root is the part that ``start`` names, or the first. Raises MimeInconsistency (EBMS:0007) for
-    everything else: another type, size or number beyond the policy, truncated or ambiguous parts.
+    The root is the part that ``start`` names, or the first, and in memory. Parts of a Content that are not
+    small are sections of it. Raises MimeInconsistency (EBMS:0007) for everything else: another type, size
+    or number beyond the policy, truncated or ambiguous parts; and InvalidHeader for a large root beyond
+    the policy's limit, before it is read (``soap.parse_envelope`` judges the others).
     """
-    if len(body) > policy.max_decompressed_bytes + policy.max_header_bytes:
+    if size_of(body) > policy.max_decompressed_bytes + policy.max_header_bytes:
         raise MimeInconsistency("the message is larger than the limit")
+    body = settle(body)
     media_type, parameters = parse_media_type(content_type)
     if media_type == SOAP:
         _check_charset(parameters)
-        return Package(root=MimePart(content_id=None, content_type=SOAP, content=_text(body)), parts=())
+        return Package(root=_root(None, body, policy), parts=())
     if media_type != "multipart/related":
         raise MimeInconsistency("neither SOAP 1.2 nor multipart/related")
     if parse_media_type(parameters.get("type", SOAP))[0] != SOAP:
@@ -101,11 +106,12 @@ def parse_multipart(content_type: str, body: bytes, policy: SecurityPolicy) -> P
     boundary = parameters.get("boundary", "")
     if not _BOUNDARY.match(boundary):
         raise MimeInconsistency("the multipart boundary is missing or malformed")
-    parts = [_parse_part(body, begin, end) for begin, end in _split(body, boundary, policy)]
-    return _package(parts, parameters.get("start"))
+    text = searchable(body)
+    parts = [_parse_part(text, body, begin, end) for begin, end in _split(text, boundary, policy)]
+    return _package(parts, parameters.get("start"), policy)
 
 
-def _split(body: bytes, boundary: str, policy: SecurityPolicy) -> Iterable[tuple[int, int]]:
+def _split(body: Searchable, boundary: str, policy: SecurityPolicy) -> Iterable[tuple[int, int]]:
     """Where each part begins and ends (RFC 2046 5.1.1): delimiter lines, then a closing one, then nothing."""
     delimiter = b"\r\n--" + boundary.encode("ascii")
     spans: list[tuple[int, int]] = []
@@ -140,15 +146,16 @@ def _split(body: bytes, boundary: str, policy: SecurityPolicy) -> Iterable[tuple
     raise MimeInconsistency("the multipart is truncated: it has no closing boundary")
 
 
-def _parse_part(body: bytes, begin: int, end: int) -> MimePart:
-    head_end = body.find(b"\r\n\r\n", begin - 2, min(end, begin + _MAX_HEADERS) + 2)
+def _parse_part(text: Searchable, body: Octets, begin: int, end: int) -> MimePart:
+    head_end = text.find(b"\r\n\r\n", begin - 2, min(end, begin + _MAX_HEADERS) + 2)
     if head_end < 0:
         raise MimeInconsistency("the headers of a MIME part do not end, or are too long")
-    headers = _parse_headers(body[begin:head_end] if head_end >= begin else b"")
-    content = body[head_end + 4 : end]
+    headers = _parse_headers(text[begin:head_end] if head_end >= begin else b"")
+    begin = head_end + 4
+    content = body[begin:end] if isinstance(body, bytes) else settle(Slice(body, begin, max(begin, end)))
     encoding = headers.get("content-transfer-encoding", "binary").lower()
     if encoding == "base64":
-        content = _unbase64(content)
+        content = unbase64(content)
     elif encoding not in _IDENTITY_ENCODINGS:
         raise MimeInconsistency("an unknown Content-Transfer-Encoding")
     content_id = headers.get("content-id")
@@ -184,14 +191,7 @@ def _strip_brackets(value: str) -> str:
     return value[1:-1]
 
 
-def _unbase64(content: bytes) -> bytes:
-    try:
-        return binascii.a2b_base64(content.translate(None, b"\r\n \t"), strict_mode=True)
-    except binascii.Error as exc:
-        raise MimeInconsistency("a MIME part is not valid base64") from exc
-
-
-def _package(parts: Sequence[MimePart], start: str | None) -> Package:
+def _package(parts: Sequence[MimePart], start: str | None, policy: SecurityPolicy) -> Package:
     ids = [part.content_id for part in parts if part.content_id is not None]
     if len(set(ids)) != len(ids):
         raise MimeInconsistency("two MIME parts have the same Content-ID")
@@ -208,8 +208,7 @@ def _package(parts: Sequence[MimePart], start: str | None) -> Package:
     rest = tuple(part for part in parts if part is not root)
     if any(part.content_id is None for part in rest):
         raise MimeInconsistency("a MIME part has no Content-ID")
-    root = MimePart(content_id=root.content_id, content_type=SOAP, content=_text(whole(root.content)))
-    return Package(root=root, parts=rest)
+    return Package(root=_root(root.content_id, root.content, policy), parts=rest)
 
 
 def _check_charset(parameters: Mapping[str, str]) -> None:
@@ -217,16 +216,19 @@ def _check_charset(parameters: Mapping[str, str]) -> None:
         raise MimeInconsistency("the SOAP envelope is not UTF-8")
 
 
-def _text(content: bytes) -> bytes:
+def _root(content_id: str | None, content: Octets, policy: SecurityPolicy) -> MimePart:
     """Drops a UTF-8 byte order mark, which is accepted (as4.md 11)."""
-    return content.removeprefix(_BOM)
+    if not isinstance(content, bytes) and content.size > policy.max_header_bytes + len(_BOM):
+        raise InvalidHeader("the SOAP envelope is larger than the limit")
+    return MimePart(content_id=content_id, content_type=SOAP, content=whole(content).removeprefix(_BOM))
 
 
-def build_multipart(envelope: bytes, parts: Sequence[MimePart]) -> tuple[str, bytes]:
+def build_multipart(envelope: bytes, parts: Sequence[MimePart]) -> tuple[str, Octets]:
     """``(Content-Type, body)``: plain SOAP without parts, else multipart with the root first.
 
     The same input gives the same bytes. The multipart type carries no charset, which trips firewalls
-    (as4.md, Traps). Every part needs a Content-ID.
+    (as4.md, Traps). Every part needs a Content-ID. With a Content among the parts the body is one too,
+    and the envelope has to hold that part's digest (a signed one does).
     """
     if not parts:
         return PLAIN_SOAP, envelope
@@ -234,23 +236,31 @@ def build_multipart(envelope: bytes, parts: Sequence[MimePart]) -> tuple[str, by
     root_id = f"root.{boundary}@passerelle"
     root = MimePart(content_id=root_id, content_type=PLAIN_SOAP, content=envelope)
     delimiter = f"--{boundary}\r\n".encode("ascii")
-    chunks: list[bytes] = []
+    chunks: list[Octets] = []
     for part in (root, *parts):
         head = (
             f"Content-Type: {part.content_type}\r\n"
             "Content-Transfer-Encoding: binary\r\n"
             f"Content-ID: <{part.content_id}>\r\n\r\n"
         )
-        chunks += (delimiter, head.encode("ascii"), whole(part.content), b"\r\n")
+        chunks += (delimiter, head.encode("ascii"), part.content, b"\r\n")
     chunks.append(f"--{boundary}--\r\n".encode("ascii"))
     content_type = f'multipart/related; boundary="{boundary}"; type="{SOAP}"; start="<{root_id}>"'
-    return content_type, b"".join(chunks)
+    in_memory = [chunk for chunk in chunks if isinstance(chunk, bytes)]
+    return content_type, b"".join(in_memory) if len(in_memory) == len(chunks) else Joined(chunks)
 
 
 def _boundary(envelope: bytes, parts: Sequence[MimePart]) -> str:
-    """From the envelope's digest, and counted on in the (absurd) case that a part contains it."""
+    """From the envelope's digest, and counted on in the (absurd) case that a part contains it.
+
+    A Content is not searched. It cannot hold the boundary: that is a digest (160 bits) of the envelope,
+    which itself holds the digest of the part, or a signature over it. Whoever chooses the part would have
+    to find octets that contain a digest of their own digest. Were it so by chance, the receiver's digest
+    would not match, and nothing false would be accepted.
+    """
     digest = hashlib.sha256(envelope).hexdigest()[:40]
     counter = 0
-    while any(f"--{digest}.{counter}".encode("ascii") in whole(p.content) for p in parts):
+    known = [part.content for part in parts if isinstance(part.content, bytes)]
+    while any(f"--{digest}.{counter}".encode("ascii") in content for content in known):
         counter += 1
     return f"{digest}.{counter}"

@@ -54,7 +54,7 @@ from gateway.core.errors import (
 
 def open_message(
     content_type: str,
-    body: bytes,
+    body: Octets,
     *,
     pmodes: PModes,
     trust: TrustStore,
@@ -64,8 +64,12 @@ def open_message(
 ) -> Verified:
     """Open one HTTP body. ``now`` is aware; ``content_type`` the HTTP header's value.
 
+    A Content is read piece by piece, several times (delimiters; decryption with its tag; digest; gzip), and
+    payloads that are not small come back as Contents, which read it again: keep it as long as they live.
+
     Raises a subclass of As4Error whose ``ref_to_message_id`` is the MessageId of the refused message
-    where that could be read (unverified: only good for the error signal). Nothing else is raised.
+    where that could be read (unverified: only good for the error signal). Nothing else is raised, but
+    for what the reading of a Content raises, ContentChanged among it.
     """
     # (1) and (2)
     package = parse_multipart(content_type, body, policy)

@@ -38,7 +38,8 @@ def seal_user_message(
     """Seal one message of ``pmode``; parts in the order of ``payloads``, the leading document first.
 
     ``recipient`` is the responder's encryption certificate; None only when the P-Mode does not encrypt.
-    ``now`` is aware. The same bytes are to be kept and sent on every retry (as4.md 31).
+    ``now`` is aware. The same bytes are to be kept and sent on every retry (as4.md 31). A payload that is
+    a Content is read here once, for its digest; the body then compresses and encrypts it at each reading.
     Raises ProcessingModeMismatch or ValueInconsistent for a header that is not of this P-Mode, and
     PolicyNoncompliance for a certificate outside its validity or a missing recipient.
     """

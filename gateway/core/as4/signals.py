@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from lxml import etree
 
 from gateway.core.as4 import soap, strict
+from gateway.core.as4.content import whole
 from gateway.core.as4.message import ErrorEntry, Sealed
 from gateway.core.as4.mime import build_multipart
 from gateway.core.as4.namespaces import DEFAULT_MPC, EB, XML, q
@@ -150,4 +151,4 @@ def seal_signal(envelope: etree._Element, *, signer: SigningKey, policy: Securit
     references = sign_envelope(envelope, {}, signer=signer, policy=policy)
     content = soap.serialise(envelope)
     content_type, body = build_multipart(content, ())
-    return Sealed(content_type=content_type, body=body, envelope=content, references=references)
+    return Sealed(content_type=content_type, body=whole(body), envelope=content, references=references)

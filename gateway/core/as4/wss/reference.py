@@ -13,10 +13,12 @@ from lxml import etree
 
 from contracts.xml import XmlRefused, parse_xml
 from gateway.core.as4 import namespaces as ns
-from gateway.core.as4.content import Octets, digest_of, whole
-from gateway.core.as4.policy import EXC_C14N, HASHES
+from gateway.core.as4.content import Octets, digest_of, size_of, whole
+from gateway.core.as4.policy import EXC_C14N, HASHES, MAX_CANONICALISED_BYTES
+from gateway.core.as4.streams import CrlfText
 from gateway.core.as4.wss import tree
 from gateway.core.as4.wss.tree import Malformed
+from gateway.core.errors import PolicyNoncompliance
 
 CID: Final = "cid:"
 MAX_PREFIXES = 64
@@ -127,19 +129,28 @@ def find_content_id(uri: str, contents: Mapping[str, Octets]) -> str | None:
     return next((key for key in (name, unquote(name)) if key in contents), None)
 
 
-def attachment_octets(content: Octets, media_type: str | None) -> Octets:
+def attachment_octets(
+    content: Octets, media_type: str | None, *, max_bytes: int = MAX_CANONICALISED_BYTES
+) -> Octets:
     """What Attachment-Content-Signature-Transform digests (SwA profile 1.1, 5.4.2).
 
     XML media types are canonicalised, other ``text/`` gets CR LF line ends, everything else (gzip above
-    all) is taken as it is; None means opaque. Raises Malformed for XML that cannot be parsed.
+    all) is taken as it is; None means opaque. Raises Malformed for XML that cannot be parsed, and
+    PolicyNoncompliance for XML of more than ``max_bytes``: it has to be in memory as a whole.
     """
     kind = (media_type or "").strip().lower()
     if _XML_TYPE.match(kind):
+        if size_of(content) > max_bytes:
+            raise PolicyNoncompliance(
+                f"an uncompressed XML part is over {max_bytes} octets, too large to canonicalise: compress it"
+            )
         try:
             text = whole(content)
             return tree.canonical_document(parse_xml(text, max_bytes=max(len(text), 1)))
         except XmlRefused as exc:
             raise Malformed("a part that claims to be XML is not") from exc
     if kind.startswith("text/"):
-        return re.sub(rb"\r\n|\r|\n", b"\r\n", whole(content))
+        if not isinstance(content, bytes):
+            return CrlfText(content)
+        return re.sub(rb"\r\n|\r|\n", b"\r\n", content)
     return content

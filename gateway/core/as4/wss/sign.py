@@ -51,7 +51,9 @@ def sign_envelope(
         for element, stem in ((messaging, "_messaging"), (body, "_body"))
     ]
     for content_id, content in attachments.items():
-        octets = references.attachment_octets(content, (media_types or {}).get(content_id))
+        octets = references.attachment_octets(
+            content, (media_types or {}).get(content_id), max_bytes=policy.max_canonicalised_bytes
+        )
         signed.append((references.cid_uri(content_id), ns.SWA_CONTENT_SIGNATURE, octets))
     return _write_signature(security, signed, signer, policy)
 

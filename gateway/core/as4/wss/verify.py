@@ -28,7 +28,7 @@ from contracts.xml import parse_xml
 from gateway.core.as4 import namespaces as ns
 from gateway.core.as4.content import Octets, whole
 from gateway.core.as4.keys import CERTIFICATE_ERRORS
-from gateway.core.as4.policy import EXC_C14N, SIGNATURE_HASHES, SecurityPolicy
+from gateway.core.as4.policy import EXC_C14N, MAX_CANONICALISED_BYTES, SIGNATURE_HASHES, SecurityPolicy
 from gateway.core.as4.trust import TrustStore
 from gateway.core.as4.wss import reference as references
 from gateway.core.as4.wss import structure, timestamps, tokens, tree
@@ -104,7 +104,9 @@ def verify_envelope(
     # (8) digests
     octets: dict[str, Octets] = {}
     for reference in signature.references:
-        octets[reference.uri] = digested(reference, places[reference.uri], attachments, media_types or {})
+        octets[reference.uri] = digested(
+            reference, places[reference.uri], attachments, media_types or {}, policy.max_canonicalised_bytes
+        )
         if not references.holds(reference, octets[reference.uri]):
             raise FailedAuthentication("a digest does not match what arrived")
     # (9) timestamp
@@ -246,10 +248,13 @@ def digested(
     place: Place,
     attachments: Mapping[str, Octets],
     media_types: Mapping[str, str],
+    max_canonicalised: int = MAX_CANONICALISED_BYTES,
 ) -> Octets:
     """(8) The octets that a reference digests."""
     if place.content_id is not None:
-        return references.attachment_octets(attachments[place.content_id], media_types.get(place.content_id))
+        return references.attachment_octets(
+            attachments[place.content_id], media_types.get(place.content_id), max_bytes=max_canonicalised
+        )
     assert place.element is not None  # noqa: S101 — a Place is one or the other; tells mypy
     assert reference.transforms[0].algorithm == EXC_C14N  # noqa: S101 — step (2)
     return references.element_octets(place.element, reference)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from gateway.core.as4.policy import KeyTransport, SecurityPolicy, TokenReference
 from gateway.core.as4.wss import tree
 from gateway.core.as4.wss.decrypt import decrypt_attachments
 from gateway.core.as4.wss.encrypt import encrypt_attachments
+from gateway.core.as4.wss.verify import verify_envelope
 from gateway.core.errors import (
     ConfigError,
     FailedAuthentication,
@@ -209,6 +211,30 @@ def max_header_bytes() -> None:
     assert tree.parse_envelope(content, exact).tag == ns.q(ns.S12, "Envelope")
     with pytest.raises(InvalidHeader):
         tree.parse_envelope(content, SecurityPolicy(max_header_bytes=len(content) - 1))
+
+
+@effect
+def max_canonicalised_bytes() -> None:
+    parts, types = {"p": b"<a/>" + b" " * 96}, {"p": "text/xml"}
+    exact, small = SecurityPolicy(max_canonicalised_bytes=100), SecurityPolicy(max_canonicalised_bytes=99)
+    message = signed(parts=parts, media_types=types, policy=exact)
+    with pytest.raises(PolicyNoncompliance, match="compress it"):
+        signed(parts=parts, media_types=types, policy=small)
+    for policy in (exact, small):
+        check = functools.partial(
+            verify_envelope,
+            message.tree(),
+            parts,
+            trust=pki.trust_store(),
+            policy=policy,
+            now=pki.NOW,
+            media_types=types,
+        )
+        if policy is exact:
+            assert check().party_id == pki.FR
+        else:
+            with pytest.raises(PolicyNoncompliance, match="compress it"):
+                check()
 
 
 @effect
