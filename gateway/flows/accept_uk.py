@@ -55,6 +55,8 @@ class Submission:
     """One authenticated POST. ``reference`` is None when the message opens a case."""
 
     body: VerifiedBody
+    document: ValidDocument = field(repr=False)
+    """The body as the contract accepted it, before its attachments were read (``validate``)."""
     attachments: tuple[StoredAttachment, ...] = field(repr=False)
     client_id: str
     expected: MessageType
@@ -111,23 +113,20 @@ class Accepted:
 async def accept(exchange: Exchange, submission: Submission) -> Accepted:
     """Take one message in.
 
-    (1) the contract judges the bytes that were signed, (2) the Idempotency-Key is taken, (3) the header is
-    made and the attachments matched, (4) rules and state table, (5) can it be said in French? what cannot is
-    held, (6) everything is stored in the same transaction, (7) after commit the outbox is woken.
+    (1) the contract has judged the bytes that were signed (``validate``), (2) the Idempotency-Key is taken,
+    (3) the header is made and the attachments matched, (4) rules and state table, (5) can it be said in
+    French? what cannot is held, (6) all is stored in one transaction, (7) after it the outbox is woken.
 
     Raises the UK errors of ``gateway.core.errors``; then nothing is stored.
     """
-    document = _validate(exchange, submission)  # (1)
     async with exchange.store.begin() as tx:
-        accepted = await _accept_in(tx, exchange, submission, document)
+        accepted = await _accept_in(tx, exchange, submission)
     if accepted.record is not None:
         await exchange.store.notify("outbox")  # (7)
     return accepted
 
 
-async def _accept_in(
-    tx: Transaction, exchange: Exchange, submission: Submission, document: ValidDocument
-) -> Accepted:
+async def _accept_in(tx: Transaction, exchange: Exchange, submission: Submission) -> Accepted:
     now = exchange.clock.now()
     key = submission.stored_key
     try:  # (2)
@@ -142,7 +141,7 @@ async def _accept_in(
     if submission.acknowledges is not None:
         acknowledged = await inbox_message(tx, submission.acknowledges)
     case = await _case(tx, submission, acknowledged)
-    allowed = await _allow(tx, exchange, submission, document, case, now)  # (3) (4)
+    allowed = await _allow(tx, exchange, submission, case, now)  # (3) (4)
     if acknowledged is not None and not is_travelling(acknowledged):
         return await _settle_only(tx, exchange, submission, allowed, acknowledged, now)
     hold = _hold(exchange, allowed)  # (5)
@@ -187,11 +186,14 @@ async def _settle_only(
 # ---- Valid --------------------------------------------------------------------------------------
 
 
-def _validate(exchange: Exchange, submission: Submission) -> ValidDocument:
-    content = submission.body.content
-    if submission.acknowledges is not None:
-        content = acknowledgement_body(content, submission.acknowledges, exchange.clock.now())
-    return exchange.uk.validate_body(content, submission.expected)
+def validate(
+    exchange: Exchange, body: VerifiedBody, expected: MessageType, *, acknowledges: str | None
+) -> ValidDocument:
+    """Judge the bytes that were signed. Raises InvalidDocument, MalformedBody, SchemaViolation."""
+    content = body.content
+    if acknowledges is not None:
+        content = acknowledgement_body(content, acknowledges, exchange.clock.now())
+    return exchange.uk.validate_body(content, expected)
 
 
 # ---- Allowed ------------------------------------------------------------------------------------
@@ -236,19 +238,17 @@ async def _allow(
     tx: Transaction,
     exchange: Exchange,
     submission: Submission,
-    document: ValidDocument,
     case: CaseRecord | None,
     now: dt.datetime,
 ) -> Allowed:
-    """Header, allow list, attachments, rules, state table. Raises AttachmentMismatch, RuleViolation,
-    OutOfSequence."""
-    opens = case is None
+    """Header, allow list, attachments, rules, state table. Raises errors of the UK API."""
+    opens, document = case is None, submission.document
     if case is None:
         priority = isinstance(document.parsed, Mapping) and document.parsed.get("priority") is True
         case = _new_case(exchange, submission.expected, priority=priority, now=now)
     message = _canonical(exchange, document, case, now)
     _refuse_superfluous(message)
-    attachments = check_attachments(message, submission.attachments, limit=exchange.limits.attachments_bytes)
+    attachments = check_attachments(message, submission.attachments, limits=exchange.limits)
     view = await case_view(tx, None if opens else case)
     verdict = judge(
         message,

@@ -41,11 +41,16 @@ class Limits:
     """Sizes in bytes, counts in pieces."""
 
     message_bytes: int = 262_144
+    attachment_bytes: int = 20_000_000
+    """One attachment."""
     attachments_bytes: int = 20_000_000
     """All attachments of one message together (domain.md: 20 MB by default)."""
-    attachments: int = 50
-    read_seconds: float = 120
-    """How long a request body may take to arrive."""
+    attachments: int = 27
+    """An AS4 message carries 28 parts (``SecurityPolicy.max_parts``), and the document is one of them."""
+    read_seconds: float = 60
+    """How long a request body may let us wait, and more as it arrives at ``least_rate``."""
+    least_rate: float = 100_000
+    """Bytes per second."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,11 +20,11 @@ from gateway.core.errors import (
     PasserelleError,
 )
 from gateway.core.jws import verify_detached
-from gateway.flows.accept_uk import Submission, accept
+from gateway.flows.accept_uk import Submission, accept, validate
 from gateway.flows.refusals import audit_refusal
 from gateway.web.health import METRICS
 from gateway.web.rest.auth import authenticate
-from gateway.web.rest.bodies import read_posted
+from gateway.web.rest.bodies import Reading, Uploads, expect_later, read_posted
 from gateway.web.rest.clients import Client
 from gateway.web.rest.http import CORRELATION, SIGNATURE_HEADER, accepts
 from gateway.web.rest.problems import problem_of
@@ -150,31 +150,36 @@ async def _refused(
 
 
 async def _take(request: web.Request, route: PostRoute, client: Client, key: str) -> web.Response:
-    """(1) path, (2) signature while reading, (3) the flow, (4) the stored answer."""
+    """(1) path, (2) signature and contract while reading, (3) the flow, (4) the stored answer."""
     exchange, metrics = request.app[SERVICES].exchange, request.app[METRICS]
     reference = reference_of(request) if "reference" in request.match_info else None  # (1)
     acknowledges = message_id_of(request) if "id" in request.match_info else None
     signature = request.headers.getall(SIGNATURE_HEADER, [])
     if len(signature) > 1:
         raise InvalidParameter("x-jws-signature is repeated")
-    posted = await read_posted(  # (2)
-        request,
+    how = Reading(
         limits=exchange.limits,
         verify=lambda body: verify_detached(body, next(iter(signature), None), keys=client.keys),
+        judge=lambda body: validate(exchange, body, route.type, acknowledges=acknowledges),
     )
-    submission = Submission(
-        body=posted.body,
-        attachments=posted.attachments,
-        client_id=client.client_id,
-        expected=route.type,
-        kind=route.kind,
-        reference=reference,
-        acknowledges=acknowledges,
-        idempotency_key=key,
-        target=f"POST {request.path}",
-        correlation_id=request[CORRELATION],
-    )
-    accepted = await accept(exchange, submission)  # (3)
+    async with Uploads(exchange.store) as uploads:
+        posted = await read_posted(request, how, uploads)  # (2)
+        submission = Submission(
+            body=posted.body,
+            document=posted.document,
+            attachments=posted.attachments,
+            client_id=client.client_id,
+            expected=route.type,
+            kind=route.kind,
+            reference=reference,
+            acknowledges=acknowledges,
+            idempotency_key=key,
+            target=f"POST {request.path}",
+            correlation_id=request[CORRELATION],
+        )
+        accepted = await accept(exchange, submission)  # (3)
+        if accepted.record is not None:
+            uploads.keep()
     if accepted.record is not None:
         metrics.accepted.labels(accepted.record.type.value, accepted.record.status.value).inc()
     answer = accepted.answer  # (4)
@@ -184,4 +189,4 @@ async def _take(request: web.Request, route: PostRoute, client: Client, key: str
 def add_posts(app: web.Application) -> None:
     app[RUNNING] = set()
     for route in ROUTES:
-        app.router.add_post(route.path, handler_of(route))
+        app.router.add_post(route.path, handler_of(route), expect_handler=expect_later)
