@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.codes import Direction
-from gateway.core.as4.namespaces import PING_ACTION, PING_SERVICE
+from gateway.core.as4.namespaces import PING_ACTION, PING_SERVICE, PUSH
 from gateway.core.as4.policy import SecurityPolicy
+from gateway.core.errors import ConfigError
 from gateway.core.treaty.agreement import Agreement, Party, PModeRow
 from gateway.partners.metadata import KeyReference
 
@@ -70,8 +71,14 @@ def make_line(
     policy: SecurityPolicy,
     key_reference: KeyReference = KeyReference.BST,
 ) -> Line:
-    """The line from the agreement: its rows in order, then a ping each way."""
+    """The line from the agreement: its rows in order, then a ping each way. Raises ConfigError for rows that
+    are not One-Way/Push with the receipt in the response."""
     rows = agreement.pmode_rows
+    if any(row.mep_binding != PUSH or row.receipt != "response" for row in rows):
+        raise ConfigError(
+            "the agreement has P-Modes that pull or reply by callback; P-Mode files are written for push only: "
+            "enter them by hand after passerelle partner show"
+        )
     legs = [_leg(row) for row in rows]
     for direction in Direction:
         first = next(row for row in rows if row.direction is direction)

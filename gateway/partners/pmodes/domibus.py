@@ -46,16 +46,19 @@ def _configuration(line: Line) -> etree._Element:
         )
     )
     first = line.legs[0]
-    mpc = {
-        "name": _MPC,
-        "qualifiedName": first.mpc,
-        "enabled": "true",
-        "default": "true",
-        "retention_downloaded": "0",
-        "retention_undownloaded": "14400",
-        "retention_sent": "14400",
-    }
-    _add(_add(root, "mpcs"), "mpc", **mpc)
+    mpcs = _add(root, "mpcs")
+    for uri, name in _mpc_names(line).items():
+        _add(
+            mpcs,
+            "mpc",
+            name=name,
+            qualifiedName=uri,
+            enabled="true",
+            default="true",
+            retention_downloaded="0",
+            retention_undownloaded="14400",
+            retention_sent="14400",
+        )
     processes = _add(root, "businessProcesses")
     roles = _add(processes, "roles")
     for name, value in (("initiateur", first.initiator_role), ("destinataire", first.responder_role)):
@@ -133,21 +136,33 @@ def _services_and_actions(parent: etree._Element, line: Line) -> None:
     _add(actions, "action", name=_TEST_ACTION, value=test.action)
 
 
-def _leg_name(leg: Leg) -> str:
+def _mpc_names(line: Line) -> dict[str, str]:
+    """MPC URI → its name in the file."""
+    uris = dict.fromkeys(leg.mpc for leg in line.legs)
+    return {uri: _MPC if number == 1 else f"{_MPC}-{number}" for number, uri in enumerate(uris, start=1)}
+
+
+def _action_name(leg: Leg) -> str:
     return _TEST_ACTION if leg.ping else leg.action
+
+
+def _leg_name(line: Line, leg: Leg) -> str:
+    """The action alone, unless both directions have an MPC of their own."""
+    mpc = _mpc_names(line)[leg.mpc]
+    return _action_name(leg) if mpc == _MPC else f"{_action_name(leg)}-{mpc}"
 
 
 def _legs(parent: etree._Element, line: Line) -> None:
     """A leg is a service and an action; both directions share those that both send."""
     legs = _add(parent, "legConfigurations")
-    for name, leg in {_leg_name(leg): leg for leg in line.legs}.items():
+    for name, leg in {_leg_name(line, leg): leg for leg in line.legs}.items():
         _add(
             legs,
             "legConfiguration",
             name=name,
             service=_TEST_SERVICE if leg.ping else _SERVICE,
-            action=name,
-            defaultMpc=_MPC,
+            action=_action_name(leg),
+            defaultMpc=_mpc_names(line)[leg.mpc],
             reliability=_RELIABILITY,
             security=_SECURITY,
             receptionAwareness=_ONCE if leg.ping else _AWARENESS,
@@ -175,7 +190,7 @@ def _process(parent: etree._Element, line: Line, name: str, legs: list[Leg]) -> 
     _add(_add(process, "responderParties"), "responderParty", name=alias(responder))
     listed = _add(process, "legs")
     for leg in legs:
-        _add(listed, "leg", name=_leg_name(leg))
+        _add(listed, "leg", name=_leg_name(line, leg))
 
 
 def _add(parent: etree._Element, tag: str, /, **attributes: str) -> etree._Element:

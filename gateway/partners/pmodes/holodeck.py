@@ -48,7 +48,7 @@ def _pmode(line: Line, leg: Leg) -> etree._Element:
     root = etree.Element(_q("PMode"), nsmap=_DEFAULT)
     root.append(
         etree.Comment(
-            f" Passerelle: Holodeck B2B 8, made from the agreement file. Replace {PASSWORD} and the delivery. "
+            f" Passerelle: Holodeck B2B 8, made from the agreement. Replace {PASSWORD} and the delivery. "
         )
     )
     _add(root, "id", leg.id)
