@@ -87,6 +87,8 @@ class As4Error(PasserelleError):
     side = Side.FR
     ref_to_message_id: str | None = None
     """MessageId that the error signal refers to, where it could be read."""
+    security_profile: str | None = None
+    """Name of the security profile in which the error signal is to be signed, where it is known."""
     of_signal: bool = False
     """The refused message is a receipt or an error: no signal answers it."""
 

@@ -5,7 +5,8 @@ The numbered steps are those of the code:
 1. take the MIME apart, within limits;
 2. parse the SOAP envelope: each header and body once, in its place;
 3. read the header as a *claim*, in the exact structure of the ebMS schema;
-4. choose the P-Mode from the claim (user messages), and check that all parts are announced;
+4. choose the P-Mode from the claim (user messages), with it the one security profile that is accepted, and
+   check that all parts are announced;
 5. decrypt what is encrypted, all parts when the P-Mode says so;
 6. verify the signature over Messaging, Body and every part, and its certificate;
 7. read the header again, from the signed bytes only;
@@ -32,13 +33,15 @@ from gateway.core.as4.message import (
     MESSAGE_ID_PATTERN,
     PartInfo,
     Payload,
+    UserMessage,
 )
 from gateway.core.as4.mime import OCTETS, MimePart, parse_media_type, parse_multipart
 from gateway.core.as4.namespaces import EB, q
 from gateway.core.as4.open_signal import never_answered, open_signal
 from gateway.core.as4.opening import Opening, check_age, refuse_body, same
-from gateway.core.as4.pmode import PModes
+from gateway.core.as4.pmode import PMode, PModes
 from gateway.core.as4.policy import SecurityPolicy
+from gateway.core.as4.profiles import claimed_profile, refuse_other_profile
 from gateway.core.as4.trust import TrustStore
 from gateway.core.as4.verified import Verified, VerifiedUserMessage
 from gateway.core.as4.wss.decrypt import DecryptedParts, decrypt_attachments
@@ -83,6 +86,7 @@ def open_message(
         keys=decryption_keys,
         trust=trust,
         policy=policy,
+        profiles=pmodes.profiles,
         now=now,
     )
     try:
@@ -94,14 +98,26 @@ def open_message(
     except As4Error as exc:
         exc.ref_to_message_id = _claimed_message_id(messaging)
         exc.of_signal = never_answered(messaging)
+        claimed = claimed_profile(envelope)
+        if exc.security_profile is None and claimed in pmodes.profiles:
+            exc.security_profile = claimed
         raise
 
 
 def _open_user_message(opening: Opening, unit: etree._Element, pmodes: PModes) -> VerifiedUserMessage:
-    policy = opening.policy
-    claim = parse_user_message(unit, policy)
+    claim = parse_user_message(unit, opening.policy)
     # (4) a claim, used only to choose the policy; compared again in (8)
     pmode = pmodes.find(claim)
+    try:
+        return _open_claimed(opening, claim, pmode)
+    except As4Error as exc:
+        exc.security_profile = pmode.security
+        raise
+
+
+def _open_claimed(opening: Opening, claim: UserMessage, pmode: PMode) -> VerifiedUserMessage:
+    policy = pmode.security.policy(opening.policy)
+    refuse_other_profile(opening.envelope, pmode.security)
     refuse_body(opening.envelope)
     arrived = _match_parts(claim.parts, opening.parts)
     # (5)

@@ -12,6 +12,7 @@ from gateway.core.as4.keys import DecryptionKey
 from gateway.core.as4.mime import MimePart
 from gateway.core.as4.namespaces import S12, q
 from gateway.core.as4.policy import SecurityPolicy
+from gateway.core.as4.profiles import SecurityProfile
 from gateway.core.as4.trust import TrustStore
 from gateway.core.errors import As4FeatureNotSupported, ValueInconsistent
 
@@ -27,6 +28,8 @@ class Opening:
     keys: Sequence[DecryptionKey]
     trust: TrustStore
     policy: SecurityPolicy
+    profiles: frozenset[SecurityProfile]
+    """Those that are agreed with anybody; which of them holds follows from the P-Mode."""
     now: dt.datetime
 
 

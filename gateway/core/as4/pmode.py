@@ -23,6 +23,7 @@ from gateway.core.as4.namespaces import (
     PUSH_AND_PUSH,
     TWO_WAY,
 )
+from gateway.core.as4.profiles import SecurityProfile
 from gateway.core.errors import ProcessingModeMismatch, ValueInconsistent
 
 _Key = tuple[Party, Party, str, str | None, str, str | None, str | None]
@@ -62,6 +63,8 @@ class PMode:
     sign: bool = True
     encrypt: bool = True
     compress: bool = True
+    security: SecurityProfile = SecurityProfile.EDELIVERY_1_15
+    """The one profile that secures the messages of this leg and what answers them (as4.md 38)."""
     four_corner: bool = False
     """originalSender and finalRecipient are mandatory (as4.md 35)."""
     properties: tuple[Property, ...] = ()
@@ -199,6 +202,11 @@ class PModes:
 
     def __iter__(self) -> Iterator[PMode]:
         return iter(self._by_id.values())
+
+    @property
+    def profiles(self) -> frozenset[SecurityProfile]:
+        """The security profiles in use; that of 1.15 where there is no P-Mode at all."""
+        return frozenset(p.security for p in self) or frozenset({SecurityProfile.EDELIVERY_1_15})
 
     def get(self, pmode_id: str) -> PMode:
         """By id, from our own configuration. Raises LookupError."""

@@ -98,7 +98,6 @@ OAEP_SHA1_MGF1P: Final = KeyTransport(RSA_OAEP_MGF1P, SHA1, MGF1_SHA1)
 """What older peers send (as4.md 25): only under an UnsafeSecurityPolicy."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class KeyAgreement:
     """One exact combination of key agreement, key derivation, its PRF and the key wrap (as4.md 38)."""
@@ -135,17 +134,17 @@ def encryption_kind(establishment: KeyEstablishment) -> KeyKind:
     return AGREEMENT_KINDS[establishment.algorithm]
 
 
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SecurityPolicy:
     """What we accept, and (``send_…``) what we write. Raises ValueError when weak or contradictory.
 
     ``key_transports`` are the ways in which a content key may reach us: RSA key transport or, in profile
-    2.0, key agreement. ``min_rsa_bits`` holds for signing certificates that we verify and for recipients we encrypt to.
-    ``timestamp_window`` is the greatest age of eb:Timestamp and wsu:Created (a retry keeps its
-    timestamp, as4.md 31, so it must exceed the retry schedule); ``clock_skew`` how far ahead they may
-    be. ``pull_window`` is the greatest age of a PullRequest, which is made anew for every pull. ``max_parts`` counts payload parts (as4.md: Domibus carries 28; Santuario stops at 30
-    references). ``max_decompressed_bytes`` and ``max_compression_ratio`` bound each gzip part;
+    2.0, key agreement. ``min_rsa_bits`` holds for signing certificates that we verify and for recipients
+    we encrypt to. ``timestamp_window`` is the greatest age of eb:Timestamp and wsu:Created (a retry keeps
+    its timestamp, as4.md 31, so it must exceed the retry schedule); ``clock_skew`` how far ahead they may
+    be. ``pull_window`` is the greatest age of a PullRequest, which is made anew for every pull.
+    ``max_parts`` counts payload parts (as4.md: Domibus carries 28; Santuario stops at 30 references).
+    ``max_decompressed_bytes`` and ``max_compression_ratio`` bound each gzip part;
     ``max_canonicalised_bytes`` bounds XML that travels uncompressed and so has to be parsed as a whole.
     """
 
@@ -205,7 +204,7 @@ class SecurityPolicy:
             if transport in _KNOWN_AGREEMENTS:
                 continue
             if isinstance(transport, KeyAgreement):
-                raise ValueError("key_transports names a key agreement that is not implemented")  # noqa: TRY004 — the value is wrong, not its type
+                raise ValueError("key_transports names a key agreement that is not implemented")  # noqa: TRY004 — a value
             digests_known = transport.digest in HASHES and transport.mgf in HASHES
             if transport.algorithm not in _KNOWN_TRANSPORTS or not digests_known:
                 raise ValueError("key_transports names an algorithm that is not implemented")

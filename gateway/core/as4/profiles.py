@@ -12,7 +12,10 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from lxml import etree
+
 from gateway.core.as4.keys import KeyKind
+from gateway.core.as4.namespaces import DS, S12, WSSE, q
 from gateway.core.as4.policy import (
     AES128_GCM,
     ECDH_ES_HKDF,
@@ -21,11 +24,13 @@ from gateway.core.as4.policy import (
     OAEP_SHA256,
     RSA_SHA256,
     SHA256,
+    SIGNATURE_KINDS,
     X25519_HKDF,
     KeyEstablishment,
     SecurityPolicy,
     encryption_kind,
 )
+from gateway.core.errors import PolicyNoncompliance
 
 
 class SecurityProfile(StrEnum):
@@ -67,6 +72,31 @@ _SIGNING: Final = {
     SecurityProfile.EDELIVERY_2_0: KeyKind.ED25519,
     SecurityProfile.EDELIVERY_2_0_EC: KeyKind.P256,
 }
+
+
+_METHOD: Final = "/".join(
+    (q(S12, "Header"), q(WSSE, "Security"), q(DS, "Signature"), q(DS, "SignedInfo"), q(DS, "SignatureMethod"))
+)
+_BY_KIND: Final = {kind: profile for profile, kind in _SIGNING.items()}
+
+
+def claimed_profile(envelope: etree._Element) -> SecurityProfile | None:
+    """The profile that a received signature *claims* by its algorithm, before anything is verified.
+
+    None when there is no signature, or one of no profile: verification then says so.
+    """
+    method = envelope.find(_METHOD)
+    kind = None if method is None else SIGNATURE_KINDS.get(method.get("Algorithm", ""))
+    return None if kind is None else _BY_KIND[kind]
+
+
+def refuse_other_profile(envelope: etree._Element, agreed: SecurityProfile) -> None:
+    """Before any key is used: a message secured by another profile than its P-Mode's is refused as that.
+
+    Raises PolicyNoncompliance (EBMS:0103). It tells nothing that the message does not show by itself.
+    """
+    if claimed_profile(envelope) not in (agreed, None):
+        raise PolicyNoncompliance("the message is secured by another profile than the one agreed")
 
 
 @lru_cache(maxsize=64)

@@ -20,7 +20,12 @@ from gateway.core.as4.pmode import PMode
 from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.as4.signals import begin_signal, seal_signal
 from gateway.core.as4.verified import VerifiedPullRequest, VerifiedUserMessage
-from gateway.core.errors import FailedAuthentication, ProcessingModeMismatch, ValueInconsistent
+from gateway.core.errors import (
+    FailedAuthentication,
+    PolicyNoncompliance,
+    ProcessingModeMismatch,
+    ValueInconsistent,
+)
 
 
 def build_pull_request(
@@ -47,7 +52,8 @@ def authorise(request: VerifiedPullRequest, pmodes: Iterable[PMode]) -> tuple[PM
     """The pulled P-Modes whose messages the request may have; never empty.
 
     Raises ProcessingModeMismatch (EBMS:0010) for the default MPC and one that nobody pulls from, and
-    FailedAuthentication (EBMS:0101) when another party than the channel's receiver signed.
+    FailedAuthentication (EBMS:0101) when another party than the channel's receiver signed, and
+    PolicyNoncompliance (EBMS:0103) when it is signed by another security profile.
     """
     # (1) never the default channel: it belongs to nobody
     if request.mpc == DEFAULT_MPC:
@@ -59,6 +65,9 @@ def authorise(request: VerifiedPullRequest, pmodes: Iterable[PMode]) -> tuple[PM
     # (3) and its own receiver asks
     if any(p.responder.id != request.party_id for p in found):
         raise FailedAuthentication("the PullRequest is signed by another party than the channel's receiver")
+    # (4) by the profile that secures the channel's messages (as4.md 38)
+    if any(p.security is not request.profile for p in found):
+        raise PolicyNoncompliance("the PullRequest is signed by another profile than the channel's")
     return found
 
 

@@ -43,6 +43,7 @@ def build_receipt(
 ) -> Sealed:
     """The signed receipt for a verified message. Send it only after the message is durably stored.
 
+    It is signed by the profile of the message, so ``signer`` must be of its kind (as4.md 38).
     ``eb:Receipt`` has exactly one child (Domibus), with one ds:Reference for each received one.
     """
     envelope, messaging = soap.build_envelope(message_id)
@@ -54,7 +55,7 @@ def build_receipt(
     for reference in verified.references:
         # The very form that was received: phase4 compares the transforms too.
         etree.SubElement(information, _PART).append(parse_xml(reference.xml))
-    return seal_signal(envelope, signer=signer, policy=policy)
+    return seal_signal(envelope, signer=signer, policy=verified.pmode.security.policy(policy))
 
 
 def parse_acknowledged(receipt: etree._Element, policy: SecurityPolicy) -> tuple[SignedReference, ...]:

@@ -44,6 +44,7 @@ def seal_user_message(
     PolicyNoncompliance for a certificate outside its validity or a missing recipient.
     """
     # (1) the header is that of the P-Mode, and the certificates are usable now
+    policy = pmode.security.policy(policy)
     pmode.check_header(msg)
     _check_payloads(msg, payloads, policy)
     _check_validity(signer.certificate, now)

@@ -9,6 +9,7 @@ from cryptography import x509
 
 from gateway.core.as4.message import ErrorEntry, Payload, UserMessage
 from gateway.core.as4.pmode import PMode
+from gateway.core.as4.profiles import SecurityProfile
 from gateway.core.as4.wss.reference import SignedReference
 
 
@@ -47,6 +48,8 @@ class VerifiedReceipt:
     """The ds:References inside ``ebbp:NonRepudiationInformation``."""
     party_id: str
     certificate: x509.Certificate
+    profile: SecurityProfile = SecurityProfile.EDELIVERY_1_15
+    """By which it is signed: to be compared with that of the message it belongs to (as4.md 37, 38)."""
     envelope: bytes = field(repr=False)
 
 
@@ -61,6 +64,8 @@ class VerifiedError:
     """Never empty."""
     party_id: str
     certificate: x509.Certificate
+    profile: SecurityProfile = SecurityProfile.EDELIVERY_1_15
+    """By which it is signed: to be compared with that of the message it belongs to (as4.md 37, 38)."""
     envelope: bytes = field(repr=False)
 
 
@@ -75,6 +80,8 @@ class VerifiedPullRequest:
     party_id: str
     """Whose certificate signed."""
     certificate: x509.Certificate
+    profile: SecurityProfile = SecurityProfile.EDELIVERY_1_15
+    """By which it is signed: to be compared with that of the message it belongs to (as4.md 37, 38)."""
     envelope: bytes = field(repr=False)
 
 

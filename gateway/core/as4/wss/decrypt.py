@@ -1,25 +1,29 @@
-"""Decrypting payload parts (as4.md 23-27). Whatever goes wrong looks the same from outside: no oracle."""
+"""Decrypting payload parts (as4.md 23-27, 38). Whatever goes wrong looks the same from outside: no oracle."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap
 from lxml import etree
 
 from gateway.core.as4 import namespaces as ns
 from gateway.core.as4.content import Octets
 from gateway.core.as4.keys import DecryptionKey, names
 from gateway.core.as4.policy import (
+    AGREEMENT_KINDS,
     CONTENT_KEY_BYTES,
+    KW_AES128,
     MGF1_SHA1,
     SHA1,
     KeyTransport,
     SecurityPolicy,
 )
+from gateway.core.as4.wss import key_agreement, tokens, tree
 from gateway.core.as4.wss import reference as references
-from gateway.core.as4.wss import tokens, tree
 from gateway.core.as4.wss.content_cipher import decrypt_content
 from gateway.core.as4.wss.encrypt import oaep
 from gateway.core.as4.wss.tree import Malformed
@@ -54,9 +58,8 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    transport: KeyTransport
-    holder: DecryptionKey
-    wrapped: bytes
+    unwrap: Callable[[], bytes]
+    """The content key. Raises ValueError or InvalidUnwrap, and only when it is called."""
     parts: tuple[_Part, ...]
 
 
@@ -88,8 +91,8 @@ def decrypt_attachments(
 
 def _decrypt_parts(key: _Key, attachments: Mapping[str, Octets], contents: dict[str, Octets]) -> None:
     try:
-        content_key = key.holder.private_key.decrypt(key.wrapped, oaep(key.transport))
-    except ValueError:
+        content_key = key.unwrap()
+    except (ValueError, InvalidUnwrap):
         content_key = b""
     for part in key.parts:
         size = CONTENT_KEY_BYTES[part.algorithm]
@@ -182,6 +185,24 @@ def _read_key(
     parts: tuple[_Part, ...],
 ) -> _Key:
     method = tree.only(key, _METHOD)
+    wrapped = tree.binary(
+        tree.only(tree.only(key, ns.q(ns.XENC, "CipherData")), ns.q(ns.XENC, "CipherValue"))
+    )
+    key_info = tree.only(key, ns.q(ns.DS, "KeyInfo"))
+    if tree.attribute(method, "Algorithm") == KW_AES128:
+        return _Key(_read_agreement(method, key_info, security, keys, policy, wrapped), parts)
+    return _Key(_read_transport(method, key_info, security, keys, policy, wrapped), parts)
+
+
+def _read_transport(
+    method: etree._Element,
+    key_info: etree._Element,
+    security: etree._Element,
+    keys: Sequence[DecryptionKey],
+    policy: SecurityPolicy,
+    wrapped: bytes,
+) -> Callable[[], bytes]:
+    """RSA key transport (as4.md 25)."""
     if tree.children(method, ns.q(ns.XENC, "OAEPparams")):
         raise Malformed("OAEP parameters are not allowed")
     digest = tree.optional(method, ns.q(ns.DS, "DigestMethod"))
@@ -193,7 +214,34 @@ def _read_key(
     )
     if transport not in policy.key_transports:
         raise Malformed("key transport is not allowed")
-    token = tokens.read_token(tree.only(key, ns.q(ns.DS, "KeyInfo")), security)
+    private_key = _holder(tokens.read_token(key_info, security), keys, policy).private_key
+    if not isinstance(private_key, rsa.RSAPrivateKey):
+        raise Malformed("the key named is of another kind")
+    return lambda: private_key.decrypt(wrapped, oaep(transport))
+
+
+def _read_agreement(
+    method: etree._Element,
+    key_info: etree._Element,
+    security: etree._Element,
+    keys: Sequence[DecryptionKey],
+    policy: SecurityPolicy,
+    wrapped: bytes,
+) -> Callable[[], bytes]:
+    """Key agreement and AES key wrap (as4.md 38)."""
+    if tree.elements(method):
+        raise Malformed("the key wrap has no parameters")
+    agreed = key_agreement.read_agreement(key_info, security)
+    if agreed.agreement not in policy.key_transports:
+        raise Malformed("key agreement is not allowed")
+    holder = _holder(agreed.recipient, keys, policy)
+    if holder.kind is not AGREEMENT_KINDS[agreed.agreement.algorithm]:
+        raise Malformed("the key named is of another kind")
+    return lambda: key_agreement.unwrap(agreed, holder.private_key, wrapped)
+
+
+def _holder(token: tokens.Token, keys: Sequence[DecryptionKey], policy: SecurityPolicy) -> DecryptionKey:
+    """The one key of ours that the message names."""
     if tokens.token_kind(token) not in policy.token_references:
         raise Malformed("token reference is not allowed")
     if isinstance(token, tokens.EmbeddedToken):
@@ -202,7 +250,4 @@ def _read_key(
         holders = [k for k in keys if names(k.certificate, token)]
     if len(holders) != 1:
         raise Malformed("encrypted for a key that is not ours")
-    wrapped = tree.binary(
-        tree.only(tree.only(key, ns.q(ns.XENC, "CipherData")), ns.q(ns.XENC, "CipherValue"))
-    )
-    return _Key(transport, holders[0], wrapped, parts)
+    return holders[0]

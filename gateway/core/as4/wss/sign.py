@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cryptography.hazmat.primitives.asymmetric import padding
 from lxml import etree
 
 from gateway.core.as4 import namespaces as ns
 from gateway.core.as4.content import Octets
 from gateway.core.as4.keys import SigningKey
-from gateway.core.as4.policy import EXC_C14N, SIGNATURE_HASHES, SecurityPolicy
+from gateway.core.as4.policy import EXC_C14N, SecurityPolicy
 from gateway.core.as4.wss import reference as references
 from gateway.core.as4.wss import tokens, tree
 from gateway.core.as4.wss.reference import SignedReference
+from gateway.core.as4.wss.signature_algorithms import sign_octets
 
 
 def sign_envelope(
@@ -30,7 +30,8 @@ def sign_envelope(
     encrypted. ``media_types``: Content-ID → Content-Type of a part that is not compressed; XML and text
     are normalised before the digest (SwA 5.4.2). Returns one reference per signed thing, in order, for
     the receipt. Raises ValueError for an envelope we should not have built: signed already, without its
-    header, more parts than the policy allows, a Content-ID that breaks signatures.
+    header, more parts than the policy allows, a Content-ID that breaks signatures; ConfigError when
+    the signer's key is not of the policy's kind.
     """
     try:
         header = tree.only(envelope, ns.q(ns.S12, "Header"))
@@ -80,8 +81,7 @@ def _write_signature(
     kind = policy.send_token_reference
     tokens.write_token(key_info, security, signer.chain, kind=kind, stem="_signing-token", position=0)
     octets = tree.canonical(signed_info)
-    algorithm = SIGNATURE_HASHES[policy.send_signature]
-    value.text = tree.base64_text(signer.private_key.sign(octets, padding.PKCS1v15(), algorithm))
+    value.text = tree.base64_text(sign_octets(signer.private_key, policy.send_signature, octets))
     return result
 
 

@@ -137,12 +137,31 @@ def read_token(key_info: etree._Element, security: etree._Element) -> Token:
             raise Malformed("unknown kind of key identifier")
         return SubjectKeyId(tree.binary(named))
     if named.tag == ns.q(ns.DS, "X509Data"):
-        pair = tree.only(named, ns.q(ns.DS, "X509IssuerSerial"))
-        serial = tree.leaf_text(tree.only(pair, ns.q(ns.DS, "X509SerialNumber")))
-        if not (serial.isascii() and serial.isdigit() and len(serial) <= 64):
-            raise Malformed("the serial number is not a number")
-        return IssuerSerial(tree.leaf_text(tree.only(pair, ns.q(ns.DS, "X509IssuerName"))), int(serial))
+        return _read_issuer_serial(tree.only(named, ns.q(ns.DS, "X509IssuerSerial")))
     raise Malformed("unknown kind of token reference")
+
+
+def _read_issuer_serial(pair: etree._Element) -> IssuerSerial:
+    serial = tree.leaf_text(tree.only(pair, ns.q(ns.DS, "X509SerialNumber")))
+    if not (serial.isascii() and serial.isdigit() and len(serial) <= 64):
+        raise Malformed("the serial number is not a number")
+    return IssuerSerial(tree.leaf_text(tree.only(pair, ns.q(ns.DS, "X509IssuerName"))), int(serial))
+
+
+def read_recipient(parent: etree._Element, security: etree._Element) -> Token:
+    """What xenc:RecipientKeyInfo names: a SecurityTokenReference, or ds:X509Data directly (WSS4J's X509SKI).
+
+    Raises Malformed.
+    """
+    inside = tree.elements(parent)
+    if len(inside) != 1 or inside[0].tag != ns.q(ns.DS, "X509Data"):
+        return read_token(parent, security)
+    named = tree.elements(inside[0])
+    if len(named) != 1:
+        raise Malformed("X509Data must name one certificate, once")
+    if named[0].tag == ns.q(ns.DS, "X509SKI"):
+        return SubjectKeyId(tree.binary(named[0]))
+    return _read_issuer_serial(tree.only(inside[0], ns.q(ns.DS, "X509IssuerSerial")))
 
 
 def write_token(

@@ -21,18 +21,18 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from lxml import etree
 
 from contracts.xml import parse_xml
 from gateway.core.as4 import namespaces as ns
 from gateway.core.as4.content import Octets, whole
 from gateway.core.as4.keys import CERTIFICATE_ERRORS
-from gateway.core.as4.policy import EXC_C14N, MAX_CANONICALISED_BYTES, SIGNATURE_HASHES, SecurityPolicy
+from gateway.core.as4.policy import EXC_C14N, MAX_CANONICALISED_BYTES, SecurityPolicy
 from gateway.core.as4.trust import TrustStore
 from gateway.core.as4.wss import reference as references
 from gateway.core.as4.wss import structure, timestamps, tokens, tree
 from gateway.core.as4.wss.reference import SignedReference
+from gateway.core.as4.wss.signature_algorithms import verify_octets
 from gateway.core.as4.wss.structure import Envelope, Place
 from gateway.core.as4.wss.tree import Malformed
 from gateway.core.errors import FailedAuthentication, PolicyNoncompliance
@@ -230,14 +230,13 @@ def check_value(signature: Signature, certificate: x509.Certificate, policy: Sec
         public_key = certificate.public_key()
     except CERTIFICATE_ERRORS as exc:
         raise FailedAuthentication("the signing certificate has no readable key") from exc
-    if not isinstance(public_key, rsa.RSAPublicKey) or public_key.key_size < policy.min_rsa_bits:
-        raise PolicyNoncompliance("the signing key is no RSA key, or too short")
     try:
-        public_key.verify(
+        verify_octets(
+            public_key,
+            signature.algorithm,
             signature.value,
             tree.canonical(signature.signed_info, signature.prefixes),
-            padding.PKCS1v15(),
-            SIGNATURE_HASHES[signature.algorithm],
+            min_rsa_bits=policy.min_rsa_bits,
         )
     except InvalidSignature as exc:
         raise FailedAuthentication("the signature does not hold") from exc
