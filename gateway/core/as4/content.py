@@ -71,10 +71,12 @@ def whole(octets: Octets) -> bytes:
 
 def digest_of(octets: Octets, algorithm: str) -> bytes:
     """The digest by its hashlib name, in constant memory."""
+    if isinstance(octets, bytes):
+        return hashlib.new(algorithm, octets).digest()
     if isinstance(octets, Derived):
         return octets.digest(algorithm)
     digest = hashlib.new(algorithm)
-    for chunk in chunks_of(octets):
+    for chunk in exactly(octets):
         digest.update(chunk)
     return digest.digest()
 

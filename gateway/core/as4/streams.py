@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.core.as4.content import Content, Derived, Octets, exactly, pieces, size_of
+from gateway.core.errors import ContentChanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,36 @@ def _merged(parts: Sequence[Octets]) -> Iterator[Octets]:
         yield part
     if waiting:
         yield b"".join(waiting)
+
+
+class Pinned(Derived):
+    """``content`` with the digest that was verified: a reading from the first to the last octet is compared
+    with it again before its last piece is given out. The reading of a section cannot be."""
+
+    def __init__(self, content: Content, algorithm: str, digest: bytes) -> None:
+        super().__init__(content.size)
+        self._content = content
+        self._algorithm = algorithm
+        self._digests[algorithm] = digest
+
+    def chunks(self, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
+        stop = self.size if end is None else min(end, self.size)
+        if begin == 0 and stop == self.size:
+            yield from super().chunks()
+        elif begin < stop:
+            yield from exactly(self._content, begin, stop)
+
+    def _all(self) -> Iterator[bytes]:
+        digest = hashlib.new(self._algorithm)
+        held = b""
+        for chunk in exactly(self._content):
+            if held:
+                yield held
+            digest.update(chunk)
+            held = chunk
+        if digest.digest() != self._digests[self._algorithm]:
+            raise ContentChanged("a content is not what it was when its digest was verified")
+        yield held
 
 
 class CrlfText(Derived):

@@ -15,8 +15,9 @@ from contracts.xml import XmlRefused, parse_xml
 from gateway.core.as4 import namespaces as ns
 from gateway.core.as4.content import Octets, digest_of, size_of, whole
 from gateway.core.as4.policy import EXC_C14N, HASHES, MAX_CANONICALISED_BYTES
-from gateway.core.as4.streams import CrlfText
+from gateway.core.as4.streams import CrlfText, Pinned
 from gateway.core.as4.wss import tree
+from gateway.core.as4.wss.content_cipher import Decrypted
 from gateway.core.as4.wss.tree import Malformed
 from gateway.core.errors import PolicyNoncompliance
 
@@ -109,6 +110,16 @@ def digest(method: str, octets: Octets) -> bytes:
 def holds(reference: SignedReference, octets: Octets) -> bool:
     """Whether the digest is that of ``octets`` (compared in constant time)."""
     return hmac.compare_digest(digest(reference.digest_method, octets), reference.digest_value)
+
+
+def pinned(reference: SignedReference, octets: Octets) -> Octets:
+    """``octets`` whose digest ``holds``; a Content is compared with it again whenever all of it is read.
+
+    What was decrypted is as it is: its tag is checked again, and that is the cheaper way.
+    """
+    if isinstance(octets, bytes | Decrypted):
+        return octets
+    return Pinned(octets, HASHES[reference.digest_method].name, reference.digest_value)
 
 
 def element_octets(element: etree._Element, reference: SignedReference) -> bytes:

@@ -109,6 +109,7 @@ def verify_envelope(
         )
         if not references.holds(reference, octets[reference.uri]):
             raise FailedAuthentication("a digest does not match what arrived")
+        octets[reference.uri] = references.pinned(reference, octets[reference.uri])
     # (9) timestamp
     timestamps.check(parts.timestamp, policy, now)
     # (10) only digested octets leave
