@@ -70,7 +70,7 @@ async def deliver(entry: OutboxEntry, d: Delivery) -> Outcome:
         except LookupError:
             return await record_end(job, None, "content_destroyed", MessageStatus.FAILED, d)
         except As4Error as exc:  # for example the partner's encryption certificate has expired
-            return await record_failure(job, _not_sealed(exc, d), exc, d)
+            return await record_failure(job, not_sealed(exc, d), exc, d)
         attempt = await _attempt(job, wire, content_type, envelopes, d)
         if attempt.error is None:
             return await record_delivered(job, attempt, d)
@@ -193,7 +193,7 @@ async def _ref_to(tx: Transaction, message: Message) -> str | None:
     return answered.as4_message_id if answered else None
 
 
-def _not_sealed(error: As4Error, d: Delivery) -> Try:
+def not_sealed(error: As4Error, d: Delivery) -> Try:
     """An attempt that ended before anything was sent; an operator sees its reason, and it is tried again."""
     now = d.clock.now()
     return Try(started_at=now, finished_at=now, answer=None, error=error, partner_code=None)
