@@ -30,7 +30,7 @@ from gateway.wiring import (
 from gateway.worker import Worker
 
 __all__ = ["OPERATORS_FILE", "Instance", "Running", "run_gateway", "run_worker", "serving"]
-_HOUSEKEEPING_S = 3600.0
+_HOUSEKEEPING_S = 60.0  # the wire of a large message stays on the disk until then
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,11 +62,13 @@ async def _listen(
 
 
 async def _housekeeping(store: Store, clock: SystemClock) -> None:
-    """Removes expired token ids and old answers, once an hour."""
+    """Removes expired token ids, old answers and dropped blobs, again and again."""
     while True:
         try:
-            async with store.begin() as tx:
-                await tx.purge(clock.now())
+            removed = 1
+            while removed:
+                async with store.begin() as tx:
+                    removed = await tx.purge(clock.now())
         except PasserelleError as exc:
             get_logger().warning("housekeeping.failed", code=exc.code)
         await asyncio.sleep(_HOUSEKEEPING_S)
