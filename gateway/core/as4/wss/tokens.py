@@ -174,7 +174,7 @@ def write_token(
     position: int,
 ) -> None:
     """Names ``chain[0]`` in ``key_info``; a binary token goes into ``security`` at ``position``."""
-    reference = etree.SubElement(key_info, _STR, nsmap={"wsse": ns.WSSE})
+    reference = etree.SubElement(key_info, _STR, nsmap={"wsse": ns.WSSE, "wsse11": ns.WSSE11})
     if kind is TokenReference.KEY_IDENTIFIER:
         named = etree.SubElement(reference, ns.q(ns.WSSE, "KeyIdentifier"))
         named.set("EncodingType", BASE64_BINARY)
@@ -196,6 +196,9 @@ def write_token(
     single = kind is TokenReference.BINARY_TOKEN
     token.text = tree.base64_text(chain[0].public_bytes(Encoding.DER) if single else join_pki_path(chain))
     security.insert(position, token)
+    if not single:
+        # Basic Security Profile 1.1, R5215; WSS4J refuses a path without it.
+        reference.set(ns.q(ns.WSSE11, "TokenType"), X509_PROFILE + kind.value)
     named = etree.SubElement(reference, ns.q(ns.WSSE, "Reference"))
     named.set("URI", f"#{token_id}")
     named.set("ValueType", X509_PROFILE + kind.value)

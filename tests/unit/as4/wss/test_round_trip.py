@@ -333,6 +333,9 @@ def test_an_intermediate_travels_in_the_path() -> None:
     with_path = SecurityPolicy(send_token_reference=TokenReference.PKI_PATH)
     signer = SigningKey(key, (leaf, middle.certificate))
     assert signed(signer=signer, policy=with_path).verify(trust=store).party_id == "peer"
+    (named,) = signed(signer=signer, policy=with_path).tree().iter(ns.q(ns.WSSE, "SecurityTokenReference"))
+    # WSS4J refuses a path that is not announced (Basic Security Profile 1.1, R5215).
+    assert named.get(ns.q(ns.WSSE11, "TokenType"), "").endswith("#X509PKIPathv1")
     with pytest.raises(FailedAuthentication):
         signed(signer=signer).verify(trust=store)
 
