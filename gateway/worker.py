@@ -18,6 +18,7 @@ from typing import Final
 from gateway.core import breaker as circuit
 from gateway.core.errors import PasserelleError
 from gateway.core.records import Channel, OutboxEntry
+from gateway.flows.large import LargeLane
 from gateway.flows.ports import Clock, Store
 from gateway.logs import get_logger
 
@@ -47,6 +48,8 @@ class Worker:
     endpoints: tuple[str, ...]
     """Endpoints whose circuit is looked at before claiming."""
     plan: WorkerPlan = field(default_factory=WorkerPlan)
+    lane: LargeLane = field(default_factory=LargeLane)
+    """Large deliveries have places of their own: they take none of ``plan.concurrency``."""
 
     def __post_init__(self) -> None:
         self._stopping = False
@@ -83,7 +86,7 @@ class Worker:
 
     async def _round(self) -> float:
         """Claims what is due and starts it; returns how long to sleep (seconds, 0: look again)."""
-        free = self.plan.concurrency - len(self._running)
+        free = self.plan.concurrency - (len(self._running) - self.lane.taken)
         if free <= 0:
             return self.plan.poll_s  # the end of any delivery wakes us
         now = self.clock.now()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -27,6 +27,10 @@ WINDOW: Final = 4 * CHUNK
 _LOOK_S: Final = 1.0
 LARGE_THREADS: Final = ThreadPoolExecutor(4, thread_name_prefix="large")
 """For large messages alone: the default threads stay free for everything else."""
+
+
+class ContentDestroyed(LookupError):
+    """Retention has destroyed the content."""
 
 
 async def in_thread(work: Callable[[], T], *, stop: Callable[[], None] | None = None) -> T:
@@ -79,7 +83,7 @@ class BlobContent:
         self._closed.set()
 
     def chunks(self, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Raises LookupError when the blob is gone, Unavailable."""
+        """Raises ContentDestroyed when the blob is gone, Unavailable."""
         if threading.get_ident() == self._loop_thread:
             raise RuntimeError("the content of a blob is read in a thread, never on the event loop's own")
         last = self.size if end is None else min(end, self.size)
@@ -95,6 +99,8 @@ class BlobContent:
         while True:
             try:
                 return future.result(_LOOK_S)
+            except LookupError as exc:
+                raise ContentDestroyed from exc
             except TimeoutError:
                 if future.done():
                     raise
@@ -107,7 +113,7 @@ async def _collect(store: Store, blob: Blob, begin: int, end: int) -> list[bytes
     return [chunk async for chunk in store.read_blob(blob, begin, end)]
 
 
-async def stream(octets: Octets) -> AsyncIterator[bytes]:
+async def stream(octets: Octets) -> AsyncGenerator[bytes, None]:
     """The pieces of a Content, made in a thread while the one before is used."""
     if isinstance(octets, bytes):
         yield octets
@@ -128,10 +134,4 @@ async def stream(octets: Octets) -> AsyncIterator[bytes]:
 
 def streamed_body(store: Store, blob: Blob) -> StreamedBody:
     """A blob as the body of a POST."""
-
-    async def read() -> AsyncIterator[bytes]:
-        for begin in range(0, blob.size, WINDOW):
-            for chunk in await _collect(store, blob, begin, min(begin + WINDOW, blob.size)):
-                yield chunk
-
-    return StreamedBody(size=blob.size, open=read)
+    return StreamedBody(size=blob.size, open=lambda: store.read_blob(blob))

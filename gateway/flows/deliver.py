@@ -7,19 +7,18 @@
 (4) a receipt must repeat exactly the references that we signed (as4.md 29);
 (5) message, attempt, evidence, outbox, breaker, audit and webhook rows change together or not at all.
 
-A row whose lease was lost in the meantime changes nothing: the node that took it over decides.
+A row whose lease was lost in the meantime changes nothing: the node that took it over decides. A large
+message goes the same way, but through the store instead of memory (``wire``), in a place of its own.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from contracts.codes import CaseKind
-from contracts.model import Message
-from contracts.ports import Unmappable, ValidDocument
+from contracts.ports import Unmappable
 from gateway.core import breaker as circuit
-from gateway.core.as4.content import whole
-from gateway.core.as4.message import SealedMessage
 from gateway.core.as4.verified import VerifiedError, VerifiedReceipt
 from gateway.core.errors import (
     As4Error,
@@ -29,10 +28,10 @@ from gateway.core.errors import (
     PeerUnavailable,
     ReceiptMissing,
 )
-from gateway.core.records import Evidence, EvidenceKind, MessageStatus, OutboxEntry, StoredAttachment
+from gateway.core.records import Blob, MessageStatus, OutboxEntry
 from gateway.core.treaty.states import NominationStatus, Readmission
+from gateway.flows.contents import ContentDestroyed, streamed_body
 from gateway.flows.delivery_record import (
-    ACTOR,
     Delivery,
     Job,
     LeaseLost,
@@ -44,8 +43,12 @@ from gateway.flows.delivery_record import (
     record_failure,
     record_hold,
 )
+from gateway.flows.large import under_lease
 from gateway.flows.outgoing import NEVER_STOPPED
-from gateway.flows.ports import HttpAnswer, Transaction
+from gateway.flows.ports import HttpAnswer
+from gateway.flows.wire import Parcel, parcel_of, sealed
+from gateway.flows.wire import sealed_envelopes as sealed_envelopes  # for who delivers in another way
+from gateway.flows.wire import sealed_wire as sealed_wire
 
 PASSING: Final = frozenset(
     {"EBMS:0002", "EBMS:0005", "EBMS:0006", "EBMS:0201", "EBMS:0202", "EBMS:0301", "EBMS:0302"}
@@ -64,19 +67,41 @@ async def deliver(entry: OutboxEntry, d: Delivery) -> Outcome:
         if isinstance(job, Outcome):
             return job
         try:
-            wire, content_type, envelopes = await sealed_wire(job, d)
+            attempt = await _attempt(job, d)
         except Unmappable as exc:
             return await record_hold(job, exc, d)
-        except LookupError:
+        except ContentDestroyed:
             return await record_end(job, None, "content_destroyed", MessageStatus.FAILED, d)
-        except As4Error as exc:  # for example the partner's encryption certificate has expired
-            return await record_failure(job, not_sealed(exc, d), exc, d)
-        attempt = await _attempt(job, wire, content_type, envelopes, d)
+        if attempt is None:
+            return await _wait_for_place(job, d)
         if attempt.error is None:
             return await record_delivered(job, attempt, d)
         return await record_failure(job, attempt, attempt.error, d)
     except LeaseLost:
         return Outcome.LEASE_LOST
+
+
+async def _attempt(job: Job, d: Delivery) -> Try | None:
+    """(2) to (4); None when there is no place for a large one. Raises Unmappable, ContentDestroyed,
+    LeaseLost."""
+    parcel = await parcel_of(job, d)
+    if not parcel.is_large:
+        return await _send(job, parcel, d)
+    if not d.lane.enter():
+        return None
+    try:
+        sending = _send(job, parcel, d)
+        return await under_lease(job.entry, sending, store=d.store, clock=d.clock, lease=d.lease)
+    finally:
+        d.lane.leave()
+
+
+async def _send(job: Job, parcel: Parcel, d: Delivery) -> Try:
+    try:
+        wire, content_type, envelopes = await sealed(job, parcel, d)
+    except As4Error as exc:  # for example the partner's encryption certificate has expired
+        return not_sealed(exc, d)
+    return await _post(job, wire, content_type, envelopes, d)
 
 
 # ---- (1) ----------------------------------------------------------------------------------------
@@ -100,7 +125,7 @@ async def _prepare(entry: OutboxEntry, d: Delivery) -> Job | Outcome:
             breaker = await tx.breaker(entry.endpoint)  # read again: only one attempt may probe
             if circuit.may_send(breaker, now):
                 await tx.save_breaker(circuit.start_probe(breaker, now, d.breaker))
-                return job
+                return replace(job, probes=True)
         return await _wait_for_circuit(entry, d)
     return job
 
@@ -122,75 +147,14 @@ async def _wait_for_circuit(entry: OutboxEntry, d: Delivery) -> Outcome:
     return Outcome.WAITING
 
 
-# ---- (2) ----------------------------------------------------------------------------------------
-
-
-async def sealed_wire(job: Job, d: Delivery) -> tuple[bytes, str, tuple[bytes, ...]]:
-    """(wire, content type, envelopes): the stored wire, or a new one that is stored before it leaves.
-
-    ``envelopes``: every one that we ever sealed of this message, the newest first. A replay by an operator
-    seals again under the same MessageId; a partner that had taken in an earlier sealing answers with the
-    receipt of that one, which proves delivery just as well. Raises Unmappable, LookupError.
-    """
-    entry = job.entry
-    async with d.store.begin(read_only=True) as tx:
-        envelopes = sealed_envelopes(await tx.evidence(entry.message_id))
-        if entry.wire is not None and entry.wire_content_type is not None and envelopes:
-            return entry.wire, entry.wire_content_type, envelopes
-        message = await tx.content(entry.message_id)
-        attachments = await tx.attachments(entry.message_id)
-        ref_to = await _ref_to(tx, message)
-    document = d.french.from_canonical(message)
-    sealed = await _seal(job, message, document, attachments, ref_to, d)
-    return whole(sealed.body), sealed.content_type, (sealed.envelope, *envelopes)
-
-
-async def _seal(
-    job: Job,
-    message: Message,
-    document: ValidDocument,
-    attachments: tuple[StoredAttachment, ...],
-    ref_to: str | None,
-    d: Delivery,
-) -> SealedMessage:
+async def _wait_for_place(job: Job, d: Delivery) -> Outcome:
+    """No attempt is counted, and if this one was to probe the circuit, another may."""
     now = d.clock.now()
-    sealed = d.access_point.seal(message, document, attachments, now=now, ref_to=ref_to)
     async with d.store.begin() as tx:
-        await tx.save_wire(job.entry, whole(sealed.body), sealed.content_type)
-        await tx.add_evidence(
-            Evidence(
-                message_id=message.message_id,
-                kind=EvidenceKind.AS4_USER_MESSAGE,
-                media_type="application/soap+xml",
-                content=sealed.envelope,
-                created_at=now,
-            )
-        )
-        await tx.update_message(
-            message.message_id,
-            at=now,
-            status=MessageStatus.SENDING,
-            as4_message_id=d.access_point.as4_message_id(message.message_id),
-        )
-        await tx.append_audit(
-            at=now,
-            actor=ACTOR,
-            action="message.sealed",
-            subject=message.message_id,
-            data={"type": str(message.type), "reference": message.reference},
-        )
-    return sealed
-
-
-def sealed_envelopes(evidence: tuple[Evidence, ...]) -> tuple[bytes, ...]:
-    return tuple(e.content for e in reversed(evidence) if e.kind is EvidenceKind.AS4_USER_MESSAGE)
-
-
-async def _ref_to(tx: Transaction, message: Message) -> str | None:
-    if message.in_reply_to is None:
-        return None
-    answered = await tx.get_message(message.in_reply_to)
-    return answered.as4_message_id if answered else None
+        if job.probes:
+            await tx.save_breaker(replace(await tx.breaker(job.entry.endpoint), probe_at=now))
+        await tx.release(job.entry, d.lane.come_back(now))
+    return Outcome.WAITING
 
 
 def not_sealed(error: As4Error, d: Delivery) -> Try:
@@ -202,15 +166,16 @@ def not_sealed(error: As4Error, d: Delivery) -> Try:
 # ---- (3), (4) -----------------------------------------------------------------------------------
 
 
-async def _attempt(
-    job: Job, wire: bytes, content_type: str, envelopes: tuple[bytes, ...], d: Delivery
+async def _post(
+    job: Job, wire: bytes | Blob, content_type: str, envelopes: tuple[bytes, ...], d: Delivery
 ) -> Try:
     started = d.clock.now()
     answer: HttpAnswer | None = None
     error: PasserelleError | None = None
     partner_code: str | None = None
     try:
-        answer = await d.transport.post(d.url, content_type=content_type, body=wire)
+        body = wire if isinstance(wire, bytes) else streamed_body(d.store, wire)
+        answer = await d.transport.post(d.url, content_type=content_type, body=body)
         partner_code = _judge(job, answer, envelopes, d)
         if partner_code is not None:
             error = error_of(partner_code)

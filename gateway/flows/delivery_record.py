@@ -25,6 +25,8 @@ from gateway.core.records import (
 )
 from gateway.core.retry import GiveUp, RetrySchedule, decide
 from gateway.flows.access_point import AccessPoint
+from gateway.flows.large import LargeLane
+from gateway.flows.large import LeaseLost as LeaseLost  # whoever records an attempt meets it
 from gateway.flows.ports import Clock, HttpAnswer, Store, Transaction, Transport
 from gateway.flows.webhooks import WebhookEvent, WebhookTarget, enqueue_webhooks
 
@@ -47,12 +49,8 @@ class Outcome(StrEnum):
     HELD = "held"
     CANCELLED = "cancelled"
     WAITING = "waiting"
-    """Circuit open or paused: given back without an attempt."""
+    """Circuit open or paused, or no place for a large one: given back without an attempt."""
     LEASE_LOST = "lease_lost"
-
-
-class LeaseLost(Exception):
-    """Rolls the transaction back: another node has the row now."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +67,9 @@ class Delivery:
     breaker: BreakerPolicy
     random: Callable[[], float] = field(repr=False)
     webhooks: tuple[WebhookTarget, ...] = ()
+    lane: LargeLane = field(default_factory=LargeLane)
+    lease: dt.timedelta = dt.timedelta(seconds=120)
+    """Of the rows that come here; a large delivery extends it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +77,8 @@ class Job:
     entry: OutboxEntry
     record: MessageRecord
     case: CaseRecord | None
+    probes: bool = False
+    """This attempt is the one that probes an open circuit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

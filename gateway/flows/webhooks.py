@@ -225,7 +225,7 @@ async def deliver_webhook(entry: OutboxEntry, sender: WebhookSender) -> WebhookO
             return WebhookOutcome(
                 decision=WebhookDecision.DISABLE, http_status=None, code=code, next_due_at=None
             )
-        body = entry.wire  # (2)
+        body = entry.wire if isinstance(entry.wire, bytes) else None  # (2) never so large as to be a blob
         if body is None:
             body = webhook_body(entry, record, issuer=sender.issuer, now=started)
             await tx.save_wire(entry, body, EVENT_MEDIA_TYPE)
