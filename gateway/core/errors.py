@@ -240,6 +240,12 @@ class ReceiptMissing(DeliveryError):
     ebms = EBMS["EBMS:0301"]
 
 
+class ReceiptAwaited(ReceiptMissing):
+    """2xx without a receipt, as agreed: it comes by callback, or the message is sent again."""
+
+    code = "delivery.receipt_awaited"
+
+
 # ---- UK API (RFC 9457 problems) -----------------------------------------------------------------
 
 

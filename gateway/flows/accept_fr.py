@@ -12,53 +12,35 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TypeVar
 
 from lxml import etree
 
 from contracts import codes, model
 from contracts.codes import AckStatus, Direction
-from contracts.ports import Adapter, ContractError, Problem, ValidDocument
+from contracts.ports import ContractError, Problem, ValidDocument
 from contracts.xml import MAX_BYTES, XmlRefused, parse_xml
 from gateway.core import identifiers
 from gateway.core.as4.content import Octets, size_of
 from gateway.core.as4.message import Sealed
-from gateway.core.as4.verified import VerifiedUserMessage
+from gateway.core.as4.pmode import ReceiptReply
+from gateway.core.as4.verified import VerifiedError, VerifiedPullRequest, VerifiedUserMessage
 from gateway.core.errors import As4Error, OutOfSequence, PayloadRefused, PrivacyBreach, ValueInconsistent
-from gateway.core.records import CaseRecord, Evidence, EvidenceKind, MessageRecord, MessageStatus
+from gateway.core.records import CaseRecord, Channel, Evidence, EvidenceKind, MessageRecord, MessageStatus
 from gateway.core.treaty import privacy, states
-from gateway.core.treaty.agreement import Agreement
 from gateway.core.treaty.rules import CaseView, judge
-from gateway.flows.access_point import AccessPoint
+from gateway.flows.callback import owe_receipt
 from gateway.flows.contents import in_memory, in_thread
-from gateway.flows.ports import Clock, DuplicateMessage, Store, Transaction
-from gateway.flows.webhooks import WebhookEvent, WebhookTarget, enqueue_webhooks
+from gateway.flows.french_inbox import ACTOR, NOTHING, As4Answer, FrenchInbox, refuse, signed
+from gateway.flows.ports import DuplicateMessage, Transaction
+from gateway.flows.pull_serve import serve_pull
+from gateway.flows.signals_in import take_signal
+from gateway.flows.webhooks import WebhookEvent, enqueue_webhooks
 
-ACTOR: Final = "as4"
-_OUR_KIND_OF_ID: Final = re.compile(r"[0-9a-f-]{36}@[a-z0-9.-]{1,100}")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FrenchInbox:
-    """Everything that taking in works with; built by bootstrap."""
-
-    store: Store
-    clock: Clock
-    french: Adapter
-    access_point: AccessPoint
-    agreement: Agreement
-    webhooks: tuple[WebhookTarget, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class As4Answer:
-    """A signed signal to answer with. ``code`` is None for a receipt, else the code of the refusal."""
-
-    content_type: str
-    body: bytes
-    code: str | None = None
+T = TypeVar("T")
+__all__ = ["As4Answer", "FrenchInbox", "accept", "accept_pulled", "take_in"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,43 +52,76 @@ class _Valid:
     message: model.Message
 
 
-async def accept(inbox: FrenchInbox, content_type: str, body: Octets) -> As4Answer:
-    """Take one POST in and give the answer. Raises only Unavailable (nothing stored, no receipt) and bugs."""
-    verified: VerifiedUserMessage | None = None
+async def accept(inbox: FrenchInbox, content_type: str, body: Octets, *, remote: str = "") -> As4Answer:
+    """Take one POST in and give the answer. Raises only Unavailable (nothing stored, no receipt) and bugs.
+
+    ``remote``: the caller's address, only to bound what unauthenticated requests cost.
+    """
     now = inbox.clock.now()
     try:
-        verified = await _opened(inbox, content_type, body, now)  # (1)
+        opened = await _opened(
+            body, lambda: inbox.access_point.open_posted(content_type, body, now=now)
+        )  # (1)
+    except As4Error as exc:
+        return await refuse(inbox, exc, remote=remote)
+    if isinstance(opened, VerifiedUserMessage):
+        return await take_in(inbox, opened, now)
+    if isinstance(opened, VerifiedPullRequest):
+        return await serve_pull(inbox, opened, remote=remote)
+    return await take_signal(inbox, opened, content_type, body)
+
+
+async def accept_pulled(
+    inbox: FrenchInbox, content_type: str, body: Octets, *, mpc: str
+) -> As4Answer | VerifiedError:
+    """Take in what our PullRequest for ``mpc`` brought, through the same steps as a push.
+
+    Gives what is owed to the partner (``NOTHING`` when its receipt waits in the outbox), or the partner's own
+    error. Raises as ``accept``.
+    """
+    now = inbox.clock.now()
+    try:
+        opened = await _opened(
+            body, lambda: inbox.access_point.open_pulled(content_type, body, mpc=mpc, now=now)
+        )
+    except As4Error as exc:
+        return await refuse(inbox, exc)
+    return opened if isinstance(opened, VerifiedError) else await take_in(inbox, opened, now)
+
+
+async def _opened(body: Octets, work: Callable[[], T]) -> T:
+    """Raises As4Error. A large body is opened in a thread: the loop serves others meanwhile."""
+    return work() if isinstance(body, bytes) else await in_thread(work)
+
+
+async def take_in(inbox: FrenchInbox, verified: VerifiedUserMessage, now: dt.datetime) -> As4Answer:
+    """Steps (2) to (6) for a verified message. Raises as ``accept``."""
+    try:
         receipt = inbox.access_point.receipt(verified, signal_id=inbox.clock.new_id(), now=now)
         if verified.is_ping:
-            return _answer(receipt)
-        stored = await _stored_receipt(inbox, verified)  # (2)
+            return signed(receipt)
+        stored = await _stored_receipt(inbox, verified, now)  # (2)
         if stored is not None:
             return stored
         valid = await _validate(inbox, verified)  # (3)
         try:
             await _store(inbox, valid, receipt, now)  # (4) (5)
         except DuplicateMessage:
-            return await _stored_receipt(inbox, verified) or await _refuse(inbox, _race(), verified)
+            again = await _stored_receipt(inbox, verified, now)
+            return again or await _refused_message(inbox, _race(), verified)
     except As4Error as exc:
-        return await _refuse(inbox, exc, verified)
+        return await _refused_message(inbox, exc, verified)
     await inbox.store.notify("inbox")
     await inbox.store.notify("outbox")
-    return _answer(receipt)  # (6)
+    return NOTHING if _by_callback(verified) else signed(receipt)  # (6)
 
 
-async def _opened(
-    inbox: FrenchInbox, content_type: str, body: Octets, now: dt.datetime
-) -> VerifiedUserMessage:
-    """Raises As4Error. A large body is opened in a thread: the loop serves others meanwhile."""
-
-    def work() -> VerifiedUserMessage:
-        return inbox.access_point.open_request(content_type, body, now=now)
-
-    return work() if isinstance(body, bytes) else await in_thread(work)
+async def _refused_message(inbox: FrenchInbox, exc: As4Error, verified: VerifiedUserMessage) -> As4Answer:
+    return await refuse(inbox, exc, message=verified.message, party=verified.party_id)
 
 
-def _answer(sealed: Sealed) -> As4Answer:
-    return As4Answer(content_type=sealed.content_type, body=sealed.body)
+def _by_callback(verified: VerifiedUserMessage) -> bool:
+    return verified.pmode.receipt is ReceiptReply.CALLBACK
 
 
 def _race() -> As4Error:
@@ -116,15 +131,30 @@ def _race() -> As4Error:
 # ---- (2) ----------------------------------------------------------------------------------------
 
 
-async def _stored_receipt(inbox: FrenchInbox, verified: VerifiedUserMessage) -> As4Answer | None:
+async def _stored_receipt(
+    inbox: FrenchInbox, verified: VerifiedUserMessage, now: dt.datetime
+) -> As4Answer | None:
     """The receipt of this message when it was accepted before: the same bytes (as4.md 32)."""
     async with inbox.store.begin(read_only=True) as tx:
         record = await tx.message_by_as4_id(verified.message.message_id, verified.party_id)
         evidence = await tx.evidence(record.message_id) if record is not None else ()
     for item in evidence:
-        if item.kind is EvidenceKind.NRR_RECEIPT:
+        if item.kind is EvidenceKind.NRR_RECEIPT and record is not None:
+            if _by_callback(verified):
+                await _owe_receipt(inbox, record, now)
+                return NOTHING
             return As4Answer(content_type=item.media_type, body=item.content)
     return None
+
+
+async def _owe_receipt(inbox: FrenchInbox, record: MessageRecord, now: dt.datetime) -> None:
+    """The stored receipt is POSTed once more, unless it is still waiting to be."""
+    async with inbox.store.begin() as tx:
+        await tx.get_case(record.reference, lock=True)  # two duplicates at once owe one receipt
+        if await tx.waiting(record.message_id, Channel.AS4_SIGNAL) is not None:
+            return
+        await owe_receipt(tx, inbox, record, now)
+    await inbox.store.notify("outbox")
 
 
 # ---- (3) ----------------------------------------------------------------------------------------
@@ -294,6 +324,8 @@ async def _store(inbox: FrenchInbox, valid: _Valid, receipt: Sealed, now: dt.dat
         if isinstance(message.body, model.Acknowledgement):
             await _settle(inbox, tx, message, message.body, now)
         await enqueue_webhooks(tx, inbox.webhooks, WebhookEvent.INBOX_MESSAGE, record, now=now)
+        if _by_callback(verified):
+            await owe_receipt(tx, inbox, record, now)
 
 
 def _record(valid: _Valid, now: dt.datetime) -> MessageRecord:
@@ -342,33 +374,3 @@ async def _settle(
         data={"code": code, "reference": target.reference, "by": message.message_id},
     )
     await enqueue_webhooks(tx, inbox.webhooks, WebhookEvent.MESSAGE_STATUS, target, now=now)
-
-
-# ---- refusals -----------------------------------------------------------------------------------
-
-
-async def _refuse(inbox: FrenchInbox, exc: As4Error, verified: VerifiedUserMessage | None) -> As4Answer:
-    """Audit without content, then the signed error. Art 16 breaches are incidents: both sides are told, the
-    sender by the error, our operators by the entry."""
-    now = inbox.clock.now()
-    ref_to = verified.message.message_id if verified is not None else exc.ref_to_message_id
-    # an id of another form may be anything, even a name: its digest is enough to find it again
-    shown = ref_to if ref_to is not None and _OUR_KIND_OF_ID.fullmatch(ref_to) else None
-    digest = hashlib.sha256(ref_to.encode()).hexdigest() if ref_to is not None else None
-    incident = isinstance(exc, PrivacyBreach)
-    async with inbox.store.begin() as tx:
-        await tx.append_audit(
-            at=now,
-            actor=f"party:{verified.party_id}" if verified is not None else ACTOR,
-            action="privacy.incident" if incident else "message.refused",
-            subject=shown or "as4",
-            data={
-                "code": exc.code,
-                "ebms": exc.ebms.code if exc.ebms is not None else None,
-                "codes": " ".join(sorted({p.code for p in exc.problems})[:20]),
-                "as4_message_id_sha256": digest,
-                "type": verified.message.action if verified is not None else None,
-            },
-        )
-    sealed = inbox.access_point.error(exc, signal_id=inbox.clock.new_id(), now=now, ref_to=ref_to)
-    return As4Answer(content_type=sealed.content_type, body=sealed.body, code=exc.code)

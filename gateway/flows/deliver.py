@@ -19,6 +19,7 @@ from typing import Final
 from contracts.codes import CaseKind
 from contracts.ports import Unmappable
 from gateway.core import breaker as circuit
+from gateway.core.as4.pmode import ReceiptReply
 from gateway.core.as4.verified import VerifiedError, VerifiedReceipt
 from gateway.core.errors import (
     As4Error,
@@ -26,6 +27,7 @@ from gateway.core.errors import (
     PasserelleError,
     PeerRefused,
     PeerUnavailable,
+    ReceiptAwaited,
     ReceiptMissing,
 )
 from gateway.core.records import Blob, MessageStatus, OutboxEntry
@@ -37,6 +39,8 @@ from gateway.flows.delivery_record import (
     LeaseLost,
     Outcome,
     Try,
+    exhausted,
+    record_awaiting,
     record_cancelled,
     record_delivered,
     record_end,
@@ -74,6 +78,8 @@ async def deliver(entry: OutboxEntry, d: Delivery) -> Outcome:
             return await record_end(job, None, "content_destroyed", MessageStatus.FAILED, d)
         if attempt is None:
             return await _wait_for_place(job, d)
+        if isinstance(attempt.error, ReceiptAwaited):
+            return await record_awaiting(job, attempt, d)
         if attempt.error is None:
             return await record_delivered(job, attempt, d)
         return await record_failure(job, attempt, attempt.error, d)
@@ -118,6 +124,8 @@ async def _prepare(entry: OutboxEntry, d: Delivery) -> Job | Outcome:
     job = Job(entry=entry, record=record, case=case)
     if overtaken(job):
         return await record_cancelled(job, d)
+    if _by_callback(d) and exhausted(job, d):
+        return await record_end(job, None, ReceiptMissing.code, MessageStatus.FAILED, d)
     if not circuit.may_send(breaker, now):
         return await _wait_for_circuit(entry, d)
     if circuit.is_open(breaker):
@@ -128,6 +136,10 @@ async def _prepare(entry: OutboxEntry, d: Delivery) -> Job | Outcome:
                 return replace(job, probes=True)
         return await _wait_for_circuit(entry, d)
     return job
+
+
+def _by_callback(d: Delivery) -> bool:
+    return d.access_point.outgoing.receipt is ReceiptReply.CALLBACK
 
 
 def overtaken(job: Job) -> bool:
@@ -197,6 +209,8 @@ def _judge(job: Job, answer: HttpAnswer, envelopes: tuple[bytes, ...], d: Delive
     """
     media_type = answer.content_type.partition(";")[0].strip().lower()
     if media_type not in {"application/soap+xml", "multipart/related"} or not answer.body:
+        if 200 <= answer.status < 300 and _by_callback(d):
+            raise ReceiptAwaited("the partner took the message; its receipt comes by callback")
         if 200 <= answer.status < 300:
             raise ReceiptMissing("the partner answered without a receipt")
         raise PeerUnavailable(f"the partner answered with HTTP {answer.status} and no signal")

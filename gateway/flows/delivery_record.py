@@ -51,6 +51,8 @@ class Outcome(StrEnum):
     WAITING = "waiting"
     """Circuit open or paused, or no place for a large one: given back without an attempt."""
     LEASE_LOST = "lease_lost"
+    AWAITING = "awaiting"
+    """Sent; the receipt comes by callback."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +72,8 @@ class Delivery:
     lane: LargeLane = field(default_factory=LargeLane)
     lease: dt.timedelta = dt.timedelta(seconds=120)
     """Of the rows that come here; a large delivery extends it."""
+    receipt_timeout: dt.timedelta = dt.timedelta(minutes=10)
+    """How long a receipt by callback may take before the message is sent again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,6 +150,35 @@ async def record_failure(job: Job, attempt: Try, error: PasserelleError, d: Deli
         if not await tx.reschedule(job.entry, next_step.when):
             raise LeaseLost
     return Outcome.RETRY
+
+
+async def record_awaiting(job: Job, attempt: Try, d: Delivery) -> Outcome:
+    """The partner took the message (HTTP 2xx) and owes its receipt: the row falls due again when that takes
+    too long. A receipt that was faster than this bookkeeping has the row already: LeaseLost."""
+    now = attempt.finished_at
+    code = attempt.error.code if attempt.error else ""
+    async with d.store.begin() as tx:
+        await tx.add_attempt(attempt_row(job, attempt, code, attempt.error.detail if attempt.error else ""))
+        await breaker_success(tx, job.entry.endpoint, now)
+        await _audit(tx, job, now, "message.sent", {"attempt": job.entry.attempts + 1})
+        if not await tx.reschedule(job.entry, now + d.receipt_timeout):
+            raise LeaseLost
+    return Outcome.AWAITING
+
+
+def exhausted(job: Job, d: Delivery) -> bool:
+    """With receipts by callback: whether the attempts before this one were all that the schedule has."""
+    if job.entry.attempts < 1:
+        return False
+    following = decide(
+        job.entry.attempts,
+        ReceiptMissing("no receipt came by callback"),
+        schedule=d.schedule,
+        first_due_at=job.entry.first_due_at,
+        now=d.clock.now(),
+        random=lambda: 0.0,
+    )
+    return isinstance(following, GiveUp)
 
 
 def _retryable(error: PasserelleError) -> PasserelleError:

@@ -21,6 +21,7 @@ from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.as4.signals import begin_signal, seal_signal
 from gateway.core.as4.verified import VerifiedPullRequest, VerifiedUserMessage
 from gateway.core.errors import (
+    As4Error,
     FailedAuthentication,
     PolicyNoncompliance,
     ProcessingModeMismatch,
@@ -72,14 +73,19 @@ def authorise(request: VerifiedPullRequest, pmodes: Iterable[PMode]) -> tuple[PM
 
 
 def check_pulled(verified: VerifiedUserMessage, *, mpc: str) -> None:
-    """Compare what a pull brought with what was asked for. Raises ValueInconsistent, ProcessingModeMismatch."""
+    """What a pull brought is what was asked for. Raises ValueInconsistent, ProcessingModeMismatch."""
     if not verified.pmode.pulled:
-        raise ProcessingModeMismatch("this message is pushed, never pulled")
+        raise _about(verified, ProcessingModeMismatch("this message is pushed, never pulled"))
     if verified.message.mpc != mpc:
-        raise ValueInconsistent("the message comes from another MPC than the one pulled")
+        raise _about(verified, ValueInconsistent("the message comes from another MPC than the one pulled"))
 
 
 def check_pushed(verified: VerifiedUserMessage) -> None:
     """A message that was pushed belongs to a P-Mode of push. Raises ProcessingModeMismatch (EBMS:0010)."""
     if verified.pmode.pulled:
-        raise ProcessingModeMismatch("this message is pulled, never pushed")
+        raise _about(verified, ProcessingModeMismatch("this message is pulled, never pushed"))
+
+
+def _about(verified: VerifiedUserMessage, exc: As4Error) -> As4Error:
+    exc.ref_to_message_id = verified.message.message_id
+    return exc
