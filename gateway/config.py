@@ -32,6 +32,7 @@ SETTINGS_FILE = "passerelle.toml"
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
 Bytes = Annotated[int, Field(ge=1024, le=1_000_000_000)]
+Rate = Annotated[float, Field(ge=1, le=1e12)]
 
 
 class _Section(BaseModel):
@@ -137,6 +138,9 @@ class France(_Section):
     present_client_certificate: bool = Field(default=False, description="true to show our TLS certificate")
     connect_timeout_s: Seconds = Field(default=10, description="seconds, more than 0")
     total_timeout_s: Seconds = Field(default=60, description="seconds, more than 0")
+    least_rate: Rate = Field(
+        default=100_000, description="bytes per second: a large message may take that much longer"
+    )
     connections: int = Field(default=8, ge=1, le=256, description="1 to 256 connections kept open")
     unsafe_plain_http: bool = Field(default=False, description="true only inside a protected network")
 
@@ -207,13 +211,24 @@ class Limits(_Section):
     as4_message_bytes: Bytes = Field(default=5_000_000, description="largest AS4 message taken in")
     as4_answer_bytes: Bytes = Field(default=1_000_000, description="largest answer read from France")
     uk_body_bytes: Bytes = Field(default=262_144, description="largest JSON body taken in")
+    attachment_bytes: Bytes = Field(default=20_000_000, description="one attachment")
     attachments_bytes: Bytes = Field(default=20_000_000, description="all attachments of a message together")
+    attachments: int = Field(
+        default=27, ge=0, le=27, description="attachments of one message; AS4 peers take no more than 27"
+    )
+    read_s: Seconds = Field(default=60, description="seconds that a request body may let us wait")
+    least_rate: Rate = Field(
+        default=100_000, description="bytes per second: a large body may let us wait that much longer"
+    )
 
 
 class Worker(_Section):
     """The part that delivers, in the gateway's process or in one of its own."""
 
     concurrency: int = Field(default=4, ge=1, le=256, description="deliveries at the same time")
+    large_concurrency: int = Field(
+        default=1, ge=1, le=16, description="deliveries of large messages at the same time, beside the others"
+    )
     poll_s: Seconds = Field(default=5, description="longest sleep when nothing wakes the worker")
     lease_s: Annotated[float, Field(ge=1, le=86_400)] = Field(
         default=120, description="seconds after which another node may take a delivery over"

@@ -157,6 +157,13 @@ class Instance:
             signer=signer_of(self.keyring.jws[0], Alg.ES256),
             earlier_signers=tuple(signer_of(k, Alg.ES256) for k in self.keyring.jws[1:]),
             issuer=(part.public_url or bound).rstrip("/"),
-            limits=Limits(message_bytes=limits.uk_body_bytes, attachments_bytes=limits.attachments_bytes),
+            limits=Limits(
+                message_bytes=limits.uk_body_bytes,
+                attachment_bytes=limits.attachment_bytes,
+                attachments_bytes=limits.attachments_bytes,
+                attachments=limits.attachments,
+                read_seconds=limits.read_s,
+                least_rate=limits.least_rate,
+            ),
             webhooks=clients.webhooks,
         )

@@ -17,6 +17,7 @@ from gateway.flows.access_point import AccessPoint
 from gateway.flows.deliver import deliver
 from gateway.flows.delivery_record import Delivery
 from gateway.flows.exchange import Exchange
+from gateway.flows.large import LargeLane
 from gateway.flows.webhooks import WebhookSender, deliver_webhook, resolved_address_allowed
 from gateway.instance import Instance
 from gateway.transport.http import HttpTransport
@@ -69,7 +70,13 @@ def make_french_app(instance: Instance, exchange: Exchange, access_point: Access
         agreement=instance.agreement,
         webhooks=exchange.webhooks,
     )
-    return make_as4_app(inbox, max_bytes=instance.settings.limits.as4_message_bytes)
+    limits = instance.settings.limits
+    return make_as4_app(
+        inbox,
+        max_bytes=limits.as4_message_bytes,
+        read_timeout_s=limits.read_s,
+        least_rate=limits.least_rate,
+    )
 
 
 def french_transport(instance: Instance) -> HttpTransport:
@@ -79,6 +86,7 @@ def french_transport(instance: Instance) -> HttpTransport:
         tls=instance.french_tls(),
         connect_timeout_s=france.connect_timeout_s,
         total_timeout_s=france.total_timeout_s,
+        least_rate=france.least_rate,
         max_answer_bytes=instance.settings.limits.as4_answer_bytes,
         connections=france.connections,
     )
@@ -130,6 +138,8 @@ def make_delivery(
         breaker=breaker_policy(instance.settings),
         random=random.SystemRandom().random,
         webhooks=exchange.webhooks,
+        lane=LargeLane(instance.settings.worker.large_concurrency),
+        lease=dt.timedelta(seconds=instance.settings.worker.lease_s),
     )
 
 
@@ -171,4 +181,5 @@ def make_worker(
             lease=dt.timedelta(seconds=settings.worker.lease_s),
             drain_s=settings.worker.drain_s,
         ),
+        lane=delivery.lane,
     )

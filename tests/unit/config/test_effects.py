@@ -102,6 +102,7 @@ EFFECTS: dict[str, tuple[Any, Look, Any]] = {
         3,
     ),
     "france.total_timeout_s": (4, lambda m: french_transport(m.instance)._timeout.total, 4),
+    "france.least_rate": (7, lambda m: french_transport(m.instance)._least_rate, 7),
     "france.connections": (5, lambda m: french_transport(m.instance)._connections, 5),
     "tls.minimum": (
         "1.3",
@@ -122,9 +123,26 @@ EFFECTS: dict[str, tuple[Any, Look, Any]] = {
     "limits.as4_answer_bytes": (4096, lambda m: french_transport(m.instance)._max_answer_bytes, 4096),
     "limits.uk_body_bytes": (4096, lambda m: m.exchange().limits.message_bytes, 4096),
     "limits.attachments_bytes": (4096, lambda m: m.exchange().limits.attachments_bytes, 4096),
+    "limits.attachment_bytes": (4096, lambda m: m.exchange().limits.attachment_bytes, 4096),
+    "limits.attachments": (3, lambda m: m.exchange().limits.attachments, 3),
+    "limits.read_s": (
+        7,
+        lambda m: (m.exchange().limits.read_seconds, m.as4_app()[as4_web._READ_TIMEOUT]),
+        (7, 7),
+    ),
+    "limits.least_rate": (
+        7,
+        lambda m: (m.exchange().limits.least_rate, m.as4_app()[as4_web._LEAST_RATE]),
+        (7, 7),
+    ),
+    "worker.large_concurrency": (3, lambda m: (m.worker().lane.places, m.delivery().lane.places), (3, 3)),
     "worker.concurrency": (17, lambda m: m.worker().plan.concurrency, 17),
     "worker.poll_s": (2.5, lambda m: m.worker().plan.poll_s, 2.5),
-    "worker.lease_s": (444, lambda m: m.worker().plan.lease.total_seconds(), 444),
+    "worker.lease_s": (
+        444,
+        lambda m: (m.worker().plan.lease.total_seconds(), m.delivery().lease.total_seconds()),
+        (444, 444),
+    ),
     "worker.drain_s": (1.5, lambda m: m.worker().plan.drain_s, 1.5),
     "webhooks.timeout_s": (1.25, lambda m: webhook_transport(m.instance)._timeout.total, 1.25),
     "webhooks.unsafe_private_targets": (
