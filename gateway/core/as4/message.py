@@ -19,6 +19,9 @@ MESSAGE_ID_PATTERN: Final = re.compile(r"[\x21-\x3B\x3D\x3F-\x7E]{1,255}\Z")
 CONTENT_ID_PATTERN: Final = re.compile(r"[A-Za-z0-9!$'*+,./:;=?@^_`{|}~&#()-]{1,255}\Z")
 """What a Content-ID may hold: printable ASCII without space, quote, bracket, backslash or percent sign, so
 that ``cid:`` URLs need no escapes and one Content-ID has one spelling."""
+SENT_CONTENT_ID_PATTERN: Final = re.compile(r"[A-Za-z0-9!$'*,./:;=?@_~&()-]{1,255}\Z")
+"""What a Content-ID that we send may hold: WSS4J reads ``+`` in a ``cid:`` URL as a space, and what else is
+left out here is no character of a URI (RFC 3986 2)."""
 
 COMPRESSION_TYPE: Final = "CompressionType"
 MIME_TYPE: Final = "MimeType"

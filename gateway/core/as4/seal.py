@@ -15,7 +15,7 @@ from gateway.core.as4.compression import pack
 from gateway.core.as4.content import Octets
 from gateway.core.as4.ebms import build_user_message
 from gateway.core.as4.keys import SigningKey
-from gateway.core.as4.message import Payload, SealedMessage, UserMessage
+from gateway.core.as4.message import SENT_CONTENT_ID_PATTERN, Payload, SealedMessage, UserMessage
 from gateway.core.as4.mime import OCTETS, MimePart, build_multipart
 from gateway.core.as4.pmode import PMode
 from gateway.core.as4.policy import SecurityPolicy
@@ -92,6 +92,8 @@ def _check_payloads(msg: UserMessage, payloads: Sequence[Payload], policy: Secur
         raise ValueInconsistent("two payloads have the same Content-ID")
     if len(ids) > policy.max_parts:
         raise ValueInconsistent("more payloads than a peer would take")
+    if not all(SENT_CONTENT_ID_PATTERN.match(content_id) for content_id in ids):
+        raise ValueInconsistent("a Content-ID holds a character that peers cannot resolve in a cid: URL")
 
 
 def _check_validity(certificate: x509.Certificate, now: dt.datetime) -> None:

@@ -531,6 +531,15 @@ def test_payloads_that_no_peer_takes_are_not_sent(payloads):
         seal(payloads=payloads)
 
 
+@pytest.mark.as4(6)
+@pytest.mark.parametrize("character", "+#^`{|}")
+def test_content_ids_that_phase4_cannot_resolve_are_not_sent(character):
+    """WSS4J reads + in a cid: URL as a space and knows no URI with the others: accepted, never written."""
+    payload = replace(PHOTO, content_id=f"a{character}b@uk.test")
+    with pytest.raises(ValueInconsistent):
+        seal(payloads=(payload,))
+
+
 @pytest.mark.parametrize("content_id", ["has space", "<a@b>", "é@b", 'a"b', "a%20b", "", "x" * 256])
 def test_content_ids_that_break_signatures_are_refused(content_id):
     """Spaces in a Content-ID break signatures (Traps)."""
