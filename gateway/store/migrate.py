@@ -36,23 +36,23 @@ def head() -> str:
     return revision
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, to: str) -> None:
     config = _config()
     config.attributes["connection"] = connection
     with _ALEMBIC:
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
 
-def _upgrade_locked(connection: Connection) -> None:
+def _upgrade_locked(connection: Connection, to: str) -> None:
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-    _upgrade(connection)
+    _upgrade(connection, to)
 
 
-async def _migrate_postgresql(url: str) -> None:
+async def _migrate_postgresql(url: str, to: str) -> None:
     engine = create_async_engine(asyncpg_url(url), poolclass=NullPool, hide_parameters=True)
     try:
         async with engine.begin() as connection:
-            await connection.run_sync(_upgrade_locked)
+            await connection.run_sync(_upgrade_locked, to)
     finally:
         await engine.dispose()
 
@@ -62,20 +62,21 @@ def asyncpg_url(url: str) -> str:
     return make_url(url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
 
 
-def migrate(url: str) -> None:
-    """Creates or upgrades the schema; does nothing when it is current. Blocks; may be called with or
-    without a running event loop. Raises ConfigError for a database that we do not support."""
+def migrate(url: str, *, to: str = "head") -> None:
+    """Creates or upgrades the schema, to that revision or beyond; does nothing when it is current. Blocks;
+    may be called with or without a running event loop. Raises ConfigError for a database that we do not
+    support."""
     backend = make_url(url).get_backend_name()
     if backend == "sqlite":
         engine = writer_engine(sqlite_path(url), create=True, busy_seconds=30)
         try:
             with engine.begin() as connection:
-                _upgrade(connection)
+                _upgrade(connection, to)
         finally:
             engine.dispose()
     elif backend == "postgresql":
         with ThreadPoolExecutor(1, thread_name_prefix="migrate") as pool:
-            pool.submit(lambda: asyncio.run(_migrate_postgresql(url))).result()
+            pool.submit(lambda: asyncio.run(_migrate_postgresql(url, to))).result()
     else:
         raise ConfigError("The database address must begin with sqlite: or postgresql: (setting: database).")
 

@@ -50,6 +50,26 @@ async def test_migrating_twice_changes_nothing(empty_url: str) -> None:
     assert len(await raw(empty_url, "SELECT version_num FROM alembic_version")) == 1
 
 
+async def test_the_second_schema_keeps_what_the_first_held(empty_url: str) -> None:
+    """A database of revision 0001 with a queued message is brought up; its content and wire are as before."""
+    migrate(empty_url, to="0001")
+    case = "INSERT INTO cases VALUES ('r', 'readmission', 'c', 'new', 0, 5, 6)"
+    message = """INSERT INTO messages (message_id, reference, conversation_id, type, direction, status,
+        body_sha256, attempts, receipt_verified, received_at, updated_at, in_inbox)
+        VALUES ('m', 'r', 'c', 't', 'uk_to_fr', 'sending', 'd', 0, 0, 7, 8, 0)"""
+    row = """INSERT INTO outbox (channel, endpoint, message_id, reference, urgent, attempts, due_at,
+        first_due_at, wire_content_type) VALUES ('as4', 'fr', 'm', 'r', 0, 1, 9, 10, 'text/plain')"""
+    for statement in (case, message, row):
+        await raw(empty_url, statement)
+    await raw(empty_url, "UPDATE outbox SET wire = :wire", wire=b"wire")
+    await migrate_async(empty_url)
+    found = await raw(
+        empty_url, "SELECT message_id, attempts, wire, wire_content_type, wire_blob FROM outbox"
+    )
+    assert found == [("m", 1, b"wire", "text/plain", None)]
+    assert await raw(empty_url, "SELECT message_id, status FROM messages") == [("m", "sending")]
+
+
 async def test_sqlite_is_durable(tmp_path: Path) -> None:
     """The file is in WAL mode, our connections sync fully, check foreign keys, wipe what is deleted."""
     path = tmp_path / "x.db"
@@ -71,6 +91,9 @@ PLANS = {
     "all": "SELECT * FROM messages WHERE sequence < 9 ORDER BY sequence DESC LIMIT 5",
     "cases": "SELECT * FROM cases WHERE created_at <= 5 ORDER BY created_at DESC, reference DESC LIMIT 5",
     "claims": "SELECT * FROM outbox WHERE urgent = 0 AND due_at <= 9 ORDER BY due_at, entry_id LIMIT 5",
+    "blobs to remove": "SELECT blob_id FROM blobs WHERE expires_at <= 5 ORDER BY expires_at LIMIT 5",
+    "blobs of a message": "SELECT * FROM blobs WHERE message_id = 'x'",
+    "chunks": "SELECT * FROM blob_chunks WHERE blob_id = 'x' AND number BETWEEN 3 AND 6 ORDER BY number",
     "audit": "SELECT * FROM audit WHERE subject = 'x' AND sequence > 3 ORDER BY sequence LIMIT 5",
 }
 
