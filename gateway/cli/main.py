@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from gateway.cli import demo_command, endpoints, instance, keys, listing, proof, send
+from gateway.cli import demo_command, endpoints, instance, keys, listing, partner, proof, send
 from gateway.cli.common import options
 from gateway.config import FOLDER_VARIABLE
 from gateway.core.errors import PasserelleError
@@ -53,6 +53,7 @@ app.add_typer(endpoints.endpoints, name="endpoints")
 app.add_typer(proof.evidence, name="evidence")
 app.add_typer(proof.audit_log, name="audit")
 app.add_typer(keys.keys, name="keys")
+app.add_typer(partner.partner, name="partner")
 
 
 def main() -> None:

@@ -111,8 +111,8 @@ def _settings(
     """(setting, before, after) of what changes. An address that was set is only changed with ``replace``."""
     france = place.settings.france
     changes: list[tuple[str, str | None, str]] = []
-    if url is not None and url != france.url:
-        set_before = "url" in france.model_fields_set
+    set_before = "url" in france.model_fields_set
+    if url is not None and not (set_before and url == france.url):
         if set_before and not replace:
             raise refuse("url_differs", "--url", given=url, present=france.url)
         changes.append(("france.url", france.url if set_before else None, url))

@@ -119,12 +119,6 @@ def _sort(judging: _Judging) -> list[tuple[Given, Purpose]]:
     """(1) Which certificate is for what: the option says it, or for one file of two, the key usage."""
     parcel, known = judging.parcel, judging.known
     wanted: list[tuple[Given, Purpose]] = []
-    for purpose, files in ((Purpose.ANCHOR, parcel.anchors), (Purpose.TLS_ANCHOR, parcel.tls_anchors)):
-        for given in files:
-            # a self-signed certificate is its own anchor, when that is what the operator says
-            if not is_ca(given.certificate) and not is_self_signed(given.certificate):
-                judging.refuse("not_a_ca", given)
-            wanted.append((given, purpose))
     trusted = {g.certificate for g in parcel.anchors}
     leaves = [g for g in parcel.signing if not is_ca(g.certificate) or g.certificate in trusted]
     signing = [g for g in leaves if known.may_sign(g.certificate)]
@@ -145,6 +139,12 @@ def _sort(judging: _Judging) -> list[tuple[Given, Purpose]]:
         if len(found) > 1:
             judging.refuse("several", found[0], count=len(found), purpose=_DOING[purpose])
         wanted += [(given, purpose) for given in found]
+    for purpose, authorities in ((Purpose.ANCHOR, parcel.anchors), (Purpose.TLS_ANCHOR, parcel.tls_anchors)):
+        for given in authorities:
+            # a self-signed certificate is its own anchor, when that is what the operator says
+            if not is_ca(given.certificate) and not is_self_signed(given.certificate):
+                judging.refuse("not_a_ca", given)
+            wanted.append((given, purpose))
     return wanted
 
 

@@ -76,8 +76,8 @@ def make_line(
     rows = agreement.pmode_rows
     if any(row.mep_binding != PUSH or row.receipt != "response" for row in rows):
         raise ConfigError(
-            "the agreement has P-Modes that pull or reply by callback; P-Mode files are written for push only: "
-            "enter them by hand after passerelle partner show"
+            "the agreement has P-Modes that pull or reply by callback; P-Mode files are written for push "
+            "only: enter them by hand after passerelle partner show"
         )
     legs = [_leg(row) for row in rows]
     for direction in Direction:
