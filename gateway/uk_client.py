@@ -5,12 +5,14 @@ It verifies what it gets: answers against the gateway's published keys, receipts
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from pathlib import Path
+from typing import IO, Any, Self
 
 import aiohttp
 
@@ -31,6 +33,9 @@ from gateway.flows.ports import Clock
 from gateway.flows.uk_receipts import RECEIPT_TYPE
 
 _EARLY_S = 30
+_TIMEOUT_S = 120.0
+_LEAST_RATE = 100_000
+"""Bytes per second: a large request may take that much longer."""
 
 
 class Refused(PasserelleError):
@@ -53,6 +58,29 @@ class Answer:
 
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FilePart:
+    """An attachment that is read from its file while it is sent."""
+
+    content_id: str
+    media_type: str
+    path: Path
+
+    @property
+    def size(self) -> int:
+        """In octets."""
+        return self.path.stat().st_size
+
+    @property
+    def sha256(self) -> str:
+        """Lower-case hex; reads the whole file."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+Part = StoredAttachment | FilePart
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,9 +119,7 @@ class UkClient:
         self._keys: dict[str, VerificationKey] = {}
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=self._connector, timeout=aiohttp.ClientTimeout(total=120)
-        )
+        self._session = aiohttp.ClientSession(connector=self._connector)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -103,14 +129,26 @@ class UkClient:
     # ---- plain requests
 
     async def request(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, data: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        data: Any = None,
+        size: int = 0,
     ) -> Answer:
-        """One request as it is, without token or signature. Raises ConnectionFailed."""
+        """One request as it is, without token or signature; ``size``: octets of ``data``, for the time that
+        it may take. Raises ConnectionFailed."""
         if self._session is None:
             raise RuntimeError("use the client as an async context manager")
         try:
             async with self._session.request(
-                method, self.base + path, headers=dict(headers or {}), data=data, allow_redirects=False
+                method,
+                self.base + path,
+                headers=dict(headers or {}),
+                data=data,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S + size / _LEAST_RATE),
             ) as response:
                 body = await response.read()
                 found = {name.lower(): value for name, value in response.headers.items()}
@@ -175,7 +213,7 @@ class UkClient:
         body: bytes,
         *,
         key: str | None = None,
-        attachments: Sequence[StoredAttachment] = (),
+        attachments: Sequence[Part] = (),
         signature: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
@@ -186,12 +224,14 @@ class UkClient:
             "x-jws-signature": signature if signature is not None else sign_detached(body, self.signer),
             **(headers or {}),
         }
-        data: Any = body
-        if attachments:
-            data = _multipart(body, attachments)
-        else:
+        if not attachments:
             sent.setdefault("Content-Type", "application/json")
-        answer = await self.request("POST", path, headers=sent, data=data)
+            answer = await self.request("POST", path, headers=sent, data=body)
+        else:
+            with contextlib.ExitStack() as files:
+                form = _multipart(body, attachments, files)
+                size = sum(part.size for part in attachments)
+                answer = await self.request("POST", path, headers=sent, data=form, size=size)
         await self._verify(answer)
         return answer
 
@@ -201,7 +241,7 @@ class UkClient:
         body: Mapping[str, Any],
         *,
         key: str | None = None,
-        attachments: Sequence[StoredAttachment] = (),
+        attachments: Sequence[Part] = (),
     ) -> Receipt:
         """Post one message body and verify the receipt over it. Raises Refused, SignatureInvalid."""
         content = json.dumps(body, ensure_ascii=False).encode()
@@ -243,10 +283,23 @@ class UkClient:
         return answer.json()
 
 
-def _multipart(body: bytes, attachments: Sequence[StoredAttachment]) -> aiohttp.FormData:
+def _multipart(body: bytes, attachments: Sequence[Part], files: contextlib.ExitStack) -> aiohttp.FormData:
+    """aiohttp reads open files piece by piece; ``files`` closes them. Raises OSError."""
     form = aiohttp.FormData(default_to_multipart=True)
     form.add_field("message", body, content_type="application/json", filename="message.json")
     for part in attachments:
-        content = io.BytesIO(part.content)  # aiohttp warns about plain bytes of more than 1 MB
-        form.add_field(part.content_id, content, content_type=part.media_type, filename=part.content_id)
+        form.add_field(
+            part.content_id,
+            _opened(part, files),
+            content_type=part.media_type,
+            filename=part.content_id,
+        )
     return form
+
+
+def _opened(part: Part, files: contextlib.ExitStack) -> IO[bytes]:
+    if isinstance(part, FilePart):
+        return files.enter_context(part.path.open("rb"))
+    if not isinstance(part.content, bytes):
+        raise TypeError("a client sends bytes and files, not blobs of a store")
+    return io.BytesIO(part.content)  # aiohttp warns about plain bytes of more than 1 MB

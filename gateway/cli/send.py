@@ -21,9 +21,8 @@ from gateway.clock import SystemClock
 from gateway.config import load_settings
 from gateway.core.errors import PasserelleError
 from gateway.core.jws import JwsSigner, sign_detached
-from gateway.core.records import StoredAttachment
 from gateway.instance import url_of
-from gateway.uk_client import UkClient
+from gateway.uk_client import FilePart, UkClient
 
 client = typer.Typer(
     no_args_is_help=True, help="UK clients: register, get a token, sign a body (for curl), an example."
@@ -95,7 +94,7 @@ def _path(body: Any, reference: str | None) -> str:
     return f"/v1/{life}/{reference}/{_CASE[type_]}"
 
 
-def _attachments(body: Any, given: list[str]) -> tuple[StoredAttachment, ...]:
+def _attachments(body: Any, given: list[str]) -> tuple[FilePart, ...]:
     parts = []
     announced = {a.get("content_id"): a for a in body.get("attachments", []) if isinstance(a, dict)}
     for item in given:
@@ -105,11 +104,7 @@ def _attachments(body: Any, given: list[str]) -> tuple[StoredAttachment, ...]:
             fail(f"--attach {item}: give CONTENT_ID=FILE with a readable file")
         guessed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         media_type = announced.get(content_id, {}).get("media_type", guessed)
-        parts.append(
-            StoredAttachment(
-                content_id=content_id, media_type=media_type, file_name=path.name, content=path.read_bytes()
-            )
-        )
+        parts.append(FilePart(content_id=content_id, media_type=media_type, path=path))
     return tuple(parts)
 
 
