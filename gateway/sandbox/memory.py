@@ -1,13 +1,15 @@
 """What the simulated ministry remembers: one SQLite file of its own, written before any receipt leaves.
 
 Only this process writes to it, each write is one short transaction, so plain ``sqlite3`` is enough. Contents
-of messages are kept only as the XML the ministry itself sends; of received ones, header values.
+of messages are kept only as the XML the ministry itself sends; of received ones header values, digest and
+size of attachments, whose octets lie in files (``gateway.sandbox.received``).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,9 @@ CREATE TABLE IF NOT EXISTS received (
   as4_message_id TEXT PRIMARY KEY, party TEXT NOT NULL, message_id TEXT NOT NULL, type TEXT NOT NULL,
   reference TEXT NOT NULL, deliveries INTEGER NOT NULL DEFAULT 1, attachments INTEGER NOT NULL,
   receipt BLOB NOT NULL, receipt_type TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS files (
+  as4_message_id TEXT NOT NULL, position INTEGER NOT NULL, sha256 TEXT NOT NULL, size INTEGER NOT NULL,
+  PRIMARY KEY (as4_message_id, position));
 CREATE TABLE IF NOT EXISTS cases (
   reference TEXT PRIMARY KEY, conversation_id TEXT NOT NULL, scenario TEXT NOT NULL,
   asked INTEGER NOT NULL DEFAULT 0, persons INTEGER NOT NULL DEFAULT 1,
@@ -122,8 +127,15 @@ class Memory:
         values["asked"], values["withdrawn"] = bool(row["asked"]), bool(row["withdrawn"])
         return Case(**values)
 
-    def take_in(self, received: Received, case: Case, replies: tuple[Queued, ...]) -> None:
-        """One transaction: the message with its receipt, the case as it is now, the replies.
+    def take_in(
+        self,
+        received: Received,
+        case: Case,
+        replies: tuple[Queued, ...],
+        files: Sequence[tuple[str, int]] = (),
+    ) -> None:
+        """One transaction: the message with its receipt, the case as it is now, the replies, and (SHA-256,
+        size) of the attachments.
 
         A Withdrawal drops what was still queued for its case but acknowledgements. Raises
         sqlite3.IntegrityError for a duplicate.
@@ -131,6 +143,9 @@ class Memory:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._insert("received", dataclasses.asdict(received))
+            for position, (sha256, size) in enumerate(files):
+                row = {"as4_message_id": received.as4_message_id, "position": position}
+                self._insert("files", {**row, "sha256": sha256, "size": size})
             self._db.execute("DELETE FROM cases WHERE reference = ?", (case.reference,))
             self._insert("cases", dataclasses.asdict(case))
             if received.type == MessageType.WITHDRAWAL:
@@ -214,13 +229,17 @@ class Memory:
             "SELECT message_id, as4_message_id, type, reference, deliveries, attachments"
             " FROM received ORDER BY rowid"
         ).fetchall()
+        files: dict[str, list[dict[str, Any]]] = {}
+        for row in self._db.execute("SELECT * FROM files ORDER BY as4_message_id, position"):
+            found = {"sha256": row["sha256"], "size": row["size"]}
+            files.setdefault(row["as4_message_id"], []).append(found)
         sent = self._db.execute(
             "SELECT message_id, type, reference, status, code, attempts, hostile, receipt_verified"
             " FROM sent ORDER BY sequence"
         ).fetchall()
         cases = self._db.execute("SELECT reference, scenario, withdrawn FROM cases").fetchall()
         return {
-            "received": [dict(row) for row in received],
+            "received": [{**dict(row), "files": files.get(row["as4_message_id"], [])} for row in received],
             "sent": [{**dict(row), "receipt_verified": bool(row["receipt_verified"])} for row in sent],
             "cases": [{**dict(row), "withdrawn": bool(row["withdrawn"])} for row in cases],
         }

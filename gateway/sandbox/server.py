@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import sqlite3
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
 
 from contracts.codes import MessageType
 from contracts.ports import ContractError
-from gateway.core.as4.content import whole
+from gateway.core.as4.content import Octets, whole
 from gateway.core.as4.verified import VerifiedError, VerifiedReceipt, VerifiedUserMessage
 from gateway.core.errors import As4Error, ConfigError, PasserelleError, PayloadRefused
 from gateway.flows.access_point import AccessPoint
+from gateway.flows.contents import in_thread
 from gateway.flows.deliver import PASSING, error_code
 from gateway.flows.ports import Clock, HttpAnswer, Transport
 from gateway.logs import get_logger
 from gateway.sandbox.brain import Brain, opening_service
 from gateway.sandbox.memory import Memory, Received, Sending
+from gateway.sandbox.received import document_of, keep_attachments, read_body
 from gateway.sandbox.script import Script, parse_script
+from gateway.transport.spool import FileContent
 
 _SIGNALS: Final = ("application/soap+xml", "multipart/related")
 _CONCURRENT: Final = 8
@@ -58,9 +63,11 @@ class Ministry:
     transport: Transport
     clock: Clock
     gateway_url: str
+    files: Path
+    """Folder of the attachments that came."""
     retry_s: tuple[float, ...] = (0.2, 0.5, 1, 2, 5)
     max_attempts: int = 200
-    max_bytes: int = 60_000_000
+    max_bytes: int = 600_000_000
     outage: Outage = field(default_factory=Outage)
 
     def __post_init__(self) -> None:
@@ -72,19 +79,32 @@ class Ministry:
     # ---- receiving ------------------------------------------------------------------------------
 
     async def post_as4(self, request: web.Request) -> web.StreamResponse:
-        body = await request.read()
+        body = await read_body(request, self.max_bytes)
+        try:
+            return await self._answer(request, body)
+        finally:
+            if isinstance(body, FileContent):
+                body.close()
+
+    async def _answer(self, request: web.Request, body: Octets) -> web.StreamResponse:
         if self.outage.hits(asyncio.get_running_loop().time()):
             return web.Response(status=503)
         now = self.clock.now()
         verified: VerifiedUserMessage | None = None
         try:
-            verified = self.access_point.open_request(request.headers.get("Content-Type", ""), body, now=now)
+            verified = await self._opened(request.headers.get("Content-Type", ""), body, now)
             return await self._take_in(request, verified)
         except As4Error as exc:
             self._refused[exc.code] = self._refused.get(exc.code, 0) + 1
             ref_to = verified.message.message_id if verified else exc.ref_to_message_id
             sealed = self.access_point.error(exc, signal_id=self.clock.new_id(), now=now, ref_to=ref_to)
             return web.Response(body=sealed.body, headers={"Content-Type": sealed.content_type})
+
+    async def _opened(self, content_type: str, body: Octets, now: dt.datetime) -> VerifiedUserMessage:
+        def work() -> VerifiedUserMessage:
+            return self.access_point.open_request(content_type, body, now=now)
+
+        return work() if isinstance(body, bytes) else await in_thread(work)
 
     async def _take_in(self, request: web.Request, verified: VerifiedUserMessage) -> web.StreamResponse:
         now = self.clock.now()
@@ -97,9 +117,10 @@ class Ministry:
             return web.Response(body=known[1], headers={"Content-Type": known[0]})
         try:
             adapter = self.brain.adapter
-            message = adapter.to_canonical(adapter.validate(whole(verified.payloads[0].content)))
-        except (ContractError, IndexError) as exc:
+            message = adapter.to_canonical(adapter.validate(document_of(verified)))
+        except ContractError as exc:
             raise PayloadRefused("the document is against the contract") from exc
+        files = await keep_attachments(self.files, message, verified)
         before = self.memory.case(message.reference)
         scenario = self.brain.scenario(before or self.brain.case_for(message, None))
         opens = opening_service(message) is not None
@@ -118,7 +139,7 @@ class Ministry:
         )
         answers = self.brain.answers(message, before, as4_message_id=as4_id, now=now)
         try:
-            self.memory.take_in(received, self.brain.case_for(message, before), answers)
+            self.memory.take_in(received, self.brain.case_for(message, before), answers, files)
         except sqlite3.IntegrityError as exc:
             raise PayloadRefused("the message came twice at the same time") from exc
         self._wake.set()

@@ -34,6 +34,7 @@ from gateway.transport.tls import client_context, server_context
 SETTINGS_FILE = "sandbox.toml"
 SCRIPT_FILE = "script.toml"
 DATABASE_FILE = "sandbox.db"
+RECEIVED_FOLDER = "received"
 LOOPBACK = "127.0.0.1"
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -47,6 +48,8 @@ class SandboxSettings(BaseModel):
     control_port: Port = 9444
     gateway_url: str = "https://127.0.0.1:8441/as4"
     retry_s: Annotated[tuple[float, ...], Field(min_length=1)] = (0.2, 0.5, 1, 2, 5)
+    max_bytes: Annotated[int, Field(ge=1024)] = 600_000_000
+    """Largest AS4 message taken in, and largest attachment once it is decompressed."""
 
 
 def init(folder: Path, *, settings: SandboxSettings | None = None, script: str = "") -> None:
@@ -58,6 +61,7 @@ def init(folder: Path, *, settings: SandboxSettings | None = None, script: str =
         f"control_port = {settings.control_port}",
         f'gateway_url = "{settings.gateway_url}"',
         f"retry_s = {list(settings.retry_s)}",
+        f"max_bytes = {settings.max_bytes}",
     ]
     (folder / SETTINGS_FILE).write_text("\n".join(lines) + "\n", "utf-8")
     (folder / SCRIPT_FILE).write_text(script, "utf-8")
@@ -104,7 +108,7 @@ def make_ministry(folder: Path, transport: HttpTransport) -> Ministry:
             decryption_keys=keys.as4_decrypt,
             recipient=partner.recipient,
             trust=partner.trust,
-            policy=SecurityPolicy(),
+            policy=SecurityPolicy(max_decompressed_bytes=settings.max_bytes),
         ),
         brain=Brain(script=load_script(folder / SCRIPT_FILE), adapter=FrAdapter(), new_id=clock.new_id),
         memory=Memory(folder / DATABASE_FILE),
@@ -112,6 +116,8 @@ def make_ministry(folder: Path, transport: HttpTransport) -> Ministry:
         clock=clock,
         gateway_url=settings.gateway_url,
         retry_s=settings.retry_s,
+        files=folder / RECEIVED_FOLDER,
+        max_bytes=settings.max_bytes,
     )
 
 
