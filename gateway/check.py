@@ -94,6 +94,8 @@ def _certificates(instance: Instance) -> Iterator[Finding]:
     own = (
         ("keys/as4-sign", keys.as4_sign.certificate),
         ("keys/as4-decrypt", keys.as4_decrypt[0].certificate),
+        *((f"keys/as4-sign ({kind})", key.certificate) for kind, key in keys.more_sign.items()),
+        *((f"keys/as4-decrypt ({key.kind})", key.certificate) for key in keys.more_decrypt),
         ("keys/tls", files.read_chain(keys.tls_certificate)[0]),
     )
     for place, certificate in own:
@@ -102,7 +104,10 @@ def _certificates(instance: Instance) -> Iterator[Finding]:
         partner = instance.load_partner()
     except ConfigError:
         return  # told above
-    yield _validity("trust: encryption", partner.recipient, now)
+    # the security profiles of the agreement, each with all its keys (as4.md 38)
+    yield _loaded("agreement.security", instance.make_access_point)
+    for certificate in partner.recipients.values():
+        yield _validity("trust: encryption", certificate, now)
     for certificate in partner.signing:
         yield _validity("trust: signature", certificate, now)
 

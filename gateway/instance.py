@@ -15,15 +15,17 @@ from adapters.uk import UkAdapter
 from contracts.codes import Direction
 from gateway.clock import SystemClock
 from gateway.config import Settings, load_settings
+from gateway.core.as4.keys import KeyKind
 from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.errors import ConfigError
 from gateway.core.jws import Alg, signer_of
-from gateway.core.treaty.agreement import Agreement, uk_fr
+from gateway.core.treaty.agreement import Agreement, load_agreement, uk_fr
 from gateway.flows.access_point import AccessPoint, make_access_point
 from gateway.flows.exchange import Exchange, Limits
 from gateway.flows.ports import Store
 from gateway.keys import KeyRing, load_keyring
 from gateway.keys.partner import Partner, load_partner
+from gateway.keys.profiles import profile_keys
 from gateway.store import open_store
 from gateway.transport.tls import client_context, server_context
 from gateway.web.rest.clients import ClientRegistry, load_clients
@@ -35,6 +37,17 @@ def url_of(host: str, port: int, *, tls: bool) -> str:
         host = "127.0.0.1"
     shown = f"[{host}]" if ":" in host else host
     return f"{'https' if tls else 'http'}://{shown}:{port}"
+
+
+def _agreement(root: Path, file: Path | None) -> Agreement:
+    """Raises ConfigError."""
+    if file is None:
+        return uk_fr()
+    try:
+        content = (root / file).read_bytes()
+    except OSError as exc:
+        raise ConfigError(f"as4.agreement: {file} cannot be read; correct the path") from exc
+    return load_agreement(content)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +69,7 @@ class Instance:
             folder=root,
             settings=settings,
             keyring=load_keyring(root / settings.keys.folder),
-            agreement=uk_fr(),
+            agreement=_agreement(root, settings.as4.agreement),
         )
 
     @property
@@ -97,15 +110,17 @@ class Instance:
         )
 
     def make_access_point(self) -> AccessPoint:
-        """Our AS4 side. Raises ConfigError when the partner's certificates are missing or expired."""
+        """Our AS4 side. Raises ConfigError when the partner's certificates are missing or expired, or keys
+        of a security profile that the agreement uses."""
         partner = self.load_partner()
         return make_access_point(
             self.agreement,
             Direction.UK_TO_FR,
             domain=self.settings.as4.message_id_domain,
             signer=self.keyring.as4_sign,
-            decryption_keys=self.keyring.as4_decrypt,
-            recipient=partner.recipient,
+            decryption_keys=self.keyring.decryption_keys,
+            recipient=partner.recipients.get(KeyKind.RSA),
+            keys=profile_keys(self.keyring, partner),
             trust=partner.trust,
             policy=SecurityPolicy(max_decompressed_bytes=4 * self.settings.limits.as4_message_bytes),
         )

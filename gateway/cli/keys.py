@@ -1,4 +1,4 @@
-"""``passerelle keys list`` and ``rotate``."""
+"""``passerelle keys list``, ``add`` and ``rotate``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import typer
 
 from gateway.cli.common import JsonOption, fail, options, out, show
 from gateway.clock import SystemClock
+from gateway.core.as4.profiles import SecurityProfile
 from gateway.core.errors import ConfigError
-from gateway.keys import list_keys
+from gateway.keys import add_profile, list_keys
 from gateway.keys import rotate as rotate_key
 
 keys = typer.Typer(no_args_is_help=True, help="Keys: list with fingerprints, rotate.")
@@ -32,6 +33,25 @@ def list_all(as_json: bool = JsonOption) -> None:
         for row in found
     ]
     show(rows, as_json=as_json, title="Keys", empty="No key here; make an instance: passerelle init DIR")
+
+
+@keys.command("add")
+def add(
+    profile: SecurityProfile = typer.Argument(
+        ..., help="edelivery-2.0 (Ed25519, X25519) or edelivery-2.0-ec."
+    ),
+) -> None:
+    """Make the keys of another AS4 security PROFILE beside the present ones. Restart the gateway after.
+
+    Nothing uses them before the agreement names the profile.
+    """
+    try:
+        made = add_profile(options.folder, profile, now=SystemClock().now())
+    except ConfigError as exc:
+        fail(exc.detail)
+    for path in made:
+        out.print(f"New key in {path}.", markup=False)
+    out.print("Send the new certificates to the partner, and compare fingerprints by phone.")
 
 
 @keys.command("rotate")

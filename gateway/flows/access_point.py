@@ -31,6 +31,7 @@ from gateway.core.as4.namespaces import DS, S12, WSSE, q
 from gateway.core.as4.open import open_message
 from gateway.core.as4.pmode import PMode, PModes, ReceiptReply
 from gateway.core.as4.policy import SecurityPolicy
+from gateway.core.as4.profiles import SecurityProfile, claimed_profile
 from gateway.core.as4.pull import authorise, build_pull_request, check_pulled, check_pushed
 from gateway.core.as4.receipts import build_receipt, match_receipt
 from gateway.core.as4.seal import seal_user_message
@@ -44,9 +45,10 @@ from gateway.core.as4.verified import (
     VerifiedUserMessage,
 )
 from gateway.core.as4.wss.reference import SignedReference, read_reference
-from gateway.core.errors import As4Error, As4FeatureNotSupported
+from gateway.core.errors import As4Error, As4FeatureNotSupported, PolicyNoncompliance
 from gateway.core.records import Blob, StoredAttachment
 from gateway.core.treaty.agreement import Agreement, PModeRow
+from gateway.flows.profile_keys import ProfileKeys
 
 LEADING_PART = "document"
 """Content-ID of the business document; it is always the first part (as4.md 6)."""
@@ -64,6 +66,7 @@ def pmode_of(row: PModeRow) -> PMode:
         agreement_ref=row.agreement_ref,
         mep_binding=row.mep_binding,
         mpc=row.mpc,
+        security=row.security,
         receipt=ReceiptReply(row.receipt),
         four_corner=True,
         properties=(
@@ -86,8 +89,8 @@ class AccessPoint:
     """Ends the MessageIds that we make: ``<uuid>@<domain>``."""
     signer: SigningKey = field(repr=False)
     decryption_keys: tuple[DecryptionKey, ...] = field(repr=False)
-    recipient: x509.Certificate = field(repr=False)
-    """Encryption certificate of the partner."""
+    recipient: x509.Certificate | None = field(repr=False)
+    """Encryption certificate of the partner; like ``signer``, of profile 1.15. None: only 2.0 is used."""
     trust: TrustStore = field(repr=False)
     policy: SecurityPolicy = field(repr=False)
     sending: dict[MessageType, PMode] = field(repr=False)
@@ -96,6 +99,18 @@ class AccessPoint:
     """The P-Modes that we accept user messages by."""
     everything: PModes = field(repr=False)
     """All P-Modes: an answer to our own message belongs to one that we send by."""
+    keys: ProfileKeys = field(repr=False, default_factory=ProfileKeys)
+    """What ``signer`` and ``recipient`` are for profile 1.15, for the others (as4.md 38)."""
+
+    def signer_of(self, profile: SecurityProfile) -> SigningKey:
+        """Our signing key of one security profile. Raises ConfigError when there is none."""
+        return self.signer if profile is SecurityProfile.EDELIVERY_1_15 else self.keys.signer(profile)
+
+    def recipient_of(self, profile: SecurityProfile) -> x509.Certificate | None:
+        """The partner's encryption certificate of one security profile."""
+        return (
+            self.recipient if profile is SecurityProfile.EDELIVERY_1_15 else self.keys.recipients.get(profile)
+        )
 
     def as4_message_id(self, message_id: str) -> str:
         return f"{message_id}@{self.domain}"
@@ -159,8 +174,8 @@ class AccessPoint:
             header,
             payloads,
             pmode=pmode,
-            signer=self.signer,
-            recipient=self.recipient,
+            signer=self.signer_of(pmode.security),
+            recipient=self.recipient_of(pmode.security),
             policy=self.policy,
             now=now,
         )
@@ -181,7 +196,7 @@ class AccessPoint:
         return opened
 
     def open_pulled(
-        self, content_type: str, body: bytes, *, mpc: str, now: dt.datetime
+        self, content_type: str, body: Octets, *, mpc: str, now: dt.datetime
     ) -> VerifiedUserMessage | VerifiedError:
         """The answer to our PullRequest for ``mpc``: a user message, or an error such as EBMS:0006 (empty).
         Raises As4Error."""
@@ -212,17 +227,18 @@ class AccessPoint:
         return next(iter(self.receiving))
 
     def may_pull(self, request: VerifiedPullRequest) -> None:
-        """Raises ProcessingModeMismatch or FailedAuthentication (as4.md 36, 37)."""
+        """Raises ProcessingModeMismatch, FailedAuthentication or PolicyNoncompliance (as4.md 36 to 38)."""
         authorise(request, self.sending.values())
 
     def pull_request(self, mpc: str, *, signal_id: str, now: dt.datetime) -> Sealed:
         """A signed PullRequest for the partner's ``mpc``."""
+        profile = self.incoming.security
         return build_pull_request(
             mpc,
-            signer=self.signer,
+            signer=self.signer_of(profile),
             message_id=self.as4_message_id(signal_id),
             now=now,
-            policy=self.policy,
+            policy=profile.policy(self.policy),
         )
 
     def ping(self, *, message_id: str, conversation_id: str, now: dt.datetime) -> SealedMessage:
@@ -238,8 +254,8 @@ class AccessPoint:
             header,
             (),
             pmode=pmode,
-            signer=self.signer,
-            recipient=self.recipient,
+            signer=self.signer_of(pmode.security),
+            recipient=self.recipient_of(pmode.security),
             policy=self.policy,
             now=now,
         )
@@ -259,17 +275,19 @@ class AccessPoint:
         """Our signed receipt; it may leave only after the message is stored (as4.md 28)."""
         return build_receipt(
             verified,
-            signer=self.signer,
+            signer=self.signer_of(verified.pmode.security),
             message_id=self.as4_message_id(signal_id),
             now=now,
             policy=self.policy,
         )
 
     def check_receipt(self, envelope: bytes, receipt: VerifiedReceipt, *, message_id: str) -> None:
-        """Raises InvalidReceipt unless it proves exactly what we sent (as4.md 29).
+        """Raises InvalidReceipt unless it proves exactly what we sent (as4.md 29), and PolicyNoncompliance
+        when it is signed by another security profile than the message (as4.md 38).
 
         ``envelope`` is our own, as stored when it was sealed: its references are what we signed.
         """
+        self.check_profile(envelope, receipt)
         match_receipt(
             signed_references(envelope),
             receipt,
@@ -277,16 +295,32 @@ class AccessPoint:
             expected_party=self.partner,
         )
 
+    @staticmethod
+    def check_profile(envelope: bytes, answer: VerifiedReceipt | VerifiedError) -> None:
+        """What answers our message is signed as the message is: nothing falls back (as4.md 38).
+
+        ``envelope`` is our own, as stored. Raises PolicyNoncompliance.
+        """
+        if answer.profile is not claimed_profile(parse_xml(envelope)):
+            raise PolicyNoncompliance("the answer is signed by another security profile than the message")
+
     def error(self, err: As4Error, *, signal_id: str, now: dt.datetime, ref_to: str | None = None) -> Sealed:
-        """A signed error signal (as4.md 30)."""
+        """A signed error signal (as4.md 30), by the profile of the message that it answers (as4.md 38)."""
+        profile = self._profile_of(err)
         return build_error(
             err,
-            signer=self.signer,
+            signer=self.signer_of(profile),
             message_id=self.as4_message_id(signal_id),
             ref_to_message_id=ref_to or err.ref_to_message_id,
             now=now,
-            policy=self.policy,
+            policy=profile.policy(self.policy),
         )
+
+    def _profile_of(self, err: As4Error) -> SecurityProfile:
+        """That of the refused message's P-Mode; where none was found, one that the partner uses."""
+        if err.security_profile is not None:
+            return SecurityProfile(err.security_profile)
+        return min(self.everything.profiles)
 
 
 def _octets(content: bytes | Blob, open_blob: Callable[[Blob], Content] | None) -> Octets:
@@ -317,16 +351,28 @@ def make_access_point(
     domain: str,
     signer: SigningKey,
     decryption_keys: tuple[DecryptionKey, ...],
-    recipient: x509.Certificate,
+    recipient: x509.Certificate | None,
     trust: TrustStore,
     policy: SecurityPolicy,
+    keys: ProfileKeys | None = None,
 ) -> AccessPoint:
-    """The access point that sends in ``direction``: UK_TO_FR is the gateway, FR_TO_UK the sandbox."""
+    """The access point that sends in ``direction``: UK_TO_FR is the gateway, FR_TO_UK the sandbox.
+
+    ``signer`` and ``recipient`` are those of profile 1.15, ``keys`` those of the others. Raises ConfigError
+    when the agreement uses a security profile for which a key is missing.
+    """
     own, other = agreement.parties.uk.id, agreement.parties.fr.id
     if direction is Direction.FR_TO_UK:
         own, other = other, own
     rows = agreement.pmode_rows
     pmodes = {row.id: pmode_of(row) for row in rows}
+    everything = PModes(pmodes.values())
+    first = SecurityProfile.EDELIVERY_1_15
+    given = keys or ProfileKeys()
+    ProfileKeys(
+        signers={**given.signers, first: signer},
+        recipients={**given.recipients, **({} if recipient is None else {first: recipient})},
+    ).check(everything.profiles, decryption_keys)
     return AccessPoint(
         party=own,
         partner=other,
@@ -338,5 +384,6 @@ def make_access_point(
         policy=policy,
         sending={row.message_type: pmodes[row.id] for row in rows if row.direction is direction},
         receiving=PModes(pmodes[row.id] for row in rows if row.direction is not direction),
-        everything=PModes(pmodes.values()),
+        everything=everything,
+        keys=given,
     )

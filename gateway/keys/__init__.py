@@ -5,6 +5,7 @@ from gateway.keys.instance import (
     UK,
     Identity,
     KeyRow,
+    add_profile,
     generate_instance,
     generate_pair,
     install_trust,
@@ -25,4 +26,5 @@ __all__ = [
     "KeyRow",
     "list_keys",
     "rotate",
+    "add_profile",
 ]

@@ -11,8 +11,9 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 
+from gateway.core.as4.keys import DecryptionPrivateKey, KeyKind, SigningPrivateKey, key_kind
 from gateway.core.errors import ConfigError
 
 SECRET_BYTES = 32
@@ -56,7 +57,9 @@ def read_private(path: Path) -> bytes:
     return content
 
 
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+PrivateKey = (
+    rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | x25519.X25519PrivateKey
+)
 
 
 def read_key(path: Path) -> PrivateKey:
@@ -68,6 +71,22 @@ def read_key(path: Path) -> PrivateKey:
             f"{path}: this is not a PEM private key without a password. Restore or rotate it."
         ) from error
     if not isinstance(key, PrivateKey):
+        raise _other_algorithm(path)
+    return key
+
+
+def read_signing(path: Path, kind: KeyKind) -> SigningPrivateKey:
+    """A key that signs AS4 messages, of exactly this kind. Raises ConfigError."""
+    key = read_key(path)
+    if isinstance(key, x25519.X25519PrivateKey) or key_kind(key.public_key()) is not kind:
+        raise _other_algorithm(path)
+    return key
+
+
+def read_decryption(path: Path, kind: KeyKind) -> DecryptionPrivateKey:
+    """A key that AS4 messages are encrypted to, of exactly this kind. Raises ConfigError."""
+    key = read_key(path)
+    if isinstance(key, ed25519.Ed25519PrivateKey) or key_kind(key.public_key()) is not kind:
         raise _other_algorithm(path)
     return key
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 
+from gateway.core.as4.keys import KeyKind
+from gateway.core.as4.profiles import SecurityProfile
 from gateway.core.errors import ConfigError
 from gateway.keys import files, keyring, pki
 
@@ -25,8 +29,20 @@ PURPOSES = (
     keyring.KEK,
 )
 """What ``rotate`` knows. The index key cannot be rotated: the hashes in the database could not follow."""
+PROFILE_PURPOSES: Mapping[SecurityProfile, tuple[str, ...]] = MappingProxyType(
+    {
+        profile: (keyring.MORE_SIGN[profile.signing_kind], keyring.MORE_DECRYPT[profile.encryption_kind])
+        for profile in SecurityProfile
+        if profile is not SecurityProfile.EDELIVERY_1_15
+    }
+)
+"""The keys of an AS4 security profile beside 1.15: ``add_profile`` makes them, then ``rotate`` knows them."""
+_MORE = tuple(purpose for purposes in PROFILE_PURPOSES.values() for purpose in purposes)
+_KINDS = MappingProxyType(
+    {name: kind for names in (keyring.MORE_SIGN, keyring.MORE_DECRYPT) for kind, name in names.items()}
+)
 _SECRETS = (keyring.KEK, keyring.INDEX)
-_CERTIFIED = (keyring.AS4_SIGN, keyring.AS4_DECRYPT, keyring.TLS)
+_CERTIFIED = (keyring.AS4_SIGN, keyring.AS4_DECRYPT, keyring.TLS, *_MORE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,13 +112,40 @@ def generate_pair(
 
 
 def install_trust(folder: Path, *, partner: Path) -> None:
-    """Copies the partner's certificates: ``anchors/ca.pem``, ``party/sign.pem``, ``party/encrypt.pem``."""
+    """Copies the partner's certificates: ``anchors/ca.pem``, ``party/sign.pem``, ``party/encrypt.pem``, and
+    those of other security profiles that it has (``party/sign-ed25519.pem`` and so on)."""
     for source, target in (
         (partner / CA_CERTIFICATE, "anchors/ca.pem"),
         (partner / "keys" / f"{keyring.AS4_SIGN}.crt.pem", "party/sign.pem"),
         (partner / "keys" / f"{keyring.AS4_DECRYPT}.crt.pem", "party/encrypt.pem"),
     ):
         files.write_public(folder / target, source.read_bytes())
+    for purpose in _MORE:
+        source = partner / "keys" / f"{purpose}.crt.pem"
+        if source.exists():
+            name = purpose.removeprefix("as4-").replace("decrypt", "encrypt")
+            files.write_public(folder / f"party/{name}.pem", source.read_bytes())
+
+
+def add_profile(folder: Path, profile: SecurityProfile, *, now: dt.datetime) -> tuple[Path, ...]:
+    """Makes the keys of an AS4 security profile that are not there yet; returns the new files.
+
+    They are certified by the instance's own CA, like the first ones. Raises ConfigError, also for 1.15, whose
+    keys every instance has.
+    """
+    if profile not in PROFILE_PURPOSES:
+        raise ConfigError(f"Every instance has the keys of {profile}; choose one of: {_names()}.")
+    keys = folder / "keys"
+    wanted = [p for p in PROFILE_PURPOSES[profile] if not _files(keys, p)[0].exists()]
+    if not wanted:
+        raise ConfigError(f"{keys}: the keys of {profile} are here already. Use `keys rotate` for new ones.")
+    ca = _own_ca(folder)
+    identity = _identity(files.read_chain(keys / f"{keyring.AS4_SIGN}.crt.pem")[0])
+    return tuple(_make(folder, purpose, ca=ca, identity=identity, now=now) for purpose in wanted)
+
+
+def _names() -> str:
+    return ", ".join(PROFILE_PURPOSES)
 
 
 def rotate(folder: Path, purpose: str, *, now: dt.datetime) -> Path:
@@ -111,9 +154,10 @@ def rotate(folder: Path, purpose: str, *, now: dt.datetime) -> Path:
     Keys with a certificate need the instance's own CA (``folder``/ca); with a national authority, put
     its key and certificate there by hand. Raises ConfigError.
     """
-    if purpose not in PURPOSES:
-        raise ConfigError(f"There is no key {purpose!r} to rotate; choose one of: {', '.join(PURPOSES)}.")
     keys = folder / "keys"
+    known = (*PURPOSES, *(p for p in _MORE if _files(keys, p)[0].exists()))
+    if purpose not in known:
+        raise ConfigError(f"There is no key {purpose!r} to rotate; choose one of: {', '.join(known)}.")
     ca, identity = None, UK
     if purpose in _CERTIFIED:
         ca = _own_ca(folder)
@@ -184,8 +228,9 @@ def _issue(ca: pki.Issued, purpose: str, identity: Identity, now: dt.datetime) -
     return pki.make_party_certificate(
         ca,
         identity.common_name,
-        "sign" if purpose == keyring.AS4_SIGN else "encrypt",
+        "sign" if purpose.startswith(keyring.AS4_SIGN) else "encrypt",
         now=now,
+        kind=_KINDS.get(purpose, KeyKind.RSA),
         organisation=identity.organisation,
         country=identity.country,
     )
@@ -195,7 +240,8 @@ def list_keys(folder: Path) -> tuple[KeyRow, ...]:
     """Every key of the instance, the one in use first for each purpose. Raises ConfigError."""
     keys = folder / "keys"
     rows = []
-    for purpose in (*PURPOSES, keyring.INDEX):
+    more = (p for p in _MORE if _files(keys, p)[0].exists())
+    for purpose in (*PURPOSES, *more, keyring.INDEX):
         suffix = ".key" if purpose in _SECRETS else ".key.pem"
         rows.append(_row(keys / f"{purpose}{suffix}", purpose, current=True))
         rows += [_row(p, purpose, current=False) for p in keyring.earlier(keys, purpose, suffix)]
@@ -232,10 +278,12 @@ def _row(path: Path, purpose: str, *, current: bool) -> KeyRow:
 def _algorithm(key: object) -> str:
     if isinstance(key, rsa.RSAPrivateKey):
         return f"RSA-{key.key_size}"
-    return "EC P-256" if isinstance(key, ec.EllipticCurvePrivateKey) else "Ed25519"
+    if isinstance(key, x25519.X25519PrivateKey):
+        return KeyKind.X25519
+    return KeyKind.P256 if isinstance(key, ec.EllipticCurvePrivateKey) else KeyKind.ED25519
 
 
-def _public_fingerprint(key: pki.PrivateKey | ed25519.Ed25519PrivateKey) -> str:
+def _public_fingerprint(key: pki.PrivateKey) -> str:
     der = key.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )

@@ -12,13 +12,14 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from gateway.core.as4.keys import DecryptionKey, SigningKey
+from gateway.core.as4.keys import DecryptionKey, KeyKind, SigningKey
 from gateway.core.errors import ConfigError
 from gateway.keys import files
 
@@ -39,6 +40,11 @@ AS4_SIGN, AS4_DECRYPT, JWS, TOKEN, WEBHOOK, TLS, KEK, INDEX = (
 )
 
 
+MORE_SIGN = MappingProxyType({KeyKind.ED25519: "as4-sign-ed25519", KeyKind.P256: "as4-sign-p256"})
+MORE_DECRYPT = MappingProxyType({KeyKind.X25519: "as4-decrypt-x25519", KeyKind.P256: "as4-decrypt-p256"})
+"""Names of the keys of AS4 profile 2.0, by their kind; they are there only where an agreement uses it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class KeyRing:
     """Implements ``gateway.store.sealing.KeyService``. Where several keys are held, the first is the one
@@ -47,6 +53,10 @@ class KeyRing:
     folder: Path
     as4_sign: SigningKey = field(repr=False)
     as4_decrypt: tuple[DecryptionKey, ...] = field(repr=False)
+    more_sign: Mapping[KeyKind, SigningKey] = field(repr=False, default_factory=dict)
+    """Signing keys of AS4 profile 2.0, as far as they are there; ``as4_sign`` is RSA."""
+    more_decrypt: tuple[DecryptionKey, ...] = field(repr=False, default=())
+    """Decryption keys of AS4 profile 2.0; ``as4_decrypt`` are RSA."""
     jws: tuple[ec.EllipticCurvePrivateKey, ...] = field(repr=False)
     token: tuple[ec.EllipticCurvePrivateKey, ...] = field(repr=False)
     webhook: tuple[ed25519.Ed25519PrivateKey, ...] = field(repr=False)
@@ -55,6 +65,11 @@ class KeyRing:
     keks: Mapping[str, bytes] = field(repr=False)
     """By id; the first is the one that wraps."""
     index_key: bytes = field(repr=False)
+
+    @property
+    def decryption_keys(self) -> tuple[DecryptionKey, ...]:
+        """Every key that an AS4 message may be encrypted to, of every profile."""
+        return (*self.as4_decrypt, *self.more_decrypt)
 
     def wrap(self, data_key: bytes, *, context: str) -> tuple[str, bytes]:
         """(kek id, nonce ‖ AES-256-GCM of the data key); ``context`` is authenticated with it."""
@@ -114,11 +129,24 @@ def _paired(path: Path, make: Callable[[], P]) -> P:
         ) from error
 
 
-def _decryption_key(path: Path) -> DecryptionKey:
+def _signing_key(path: Path, kind: KeyKind) -> SigningKey:
     return _paired(
         path,
-        lambda: DecryptionKey(files.read_rsa(path), files.read_chain(certificate_of(path))[0]),
+        lambda: SigningKey(files.read_signing(path, kind), files.read_chain(certificate_of(path))),
     )
+
+
+def _decryption_key(path: Path, kind: KeyKind) -> DecryptionKey:
+    return _paired(
+        path,
+        lambda: DecryptionKey(files.read_decryption(path, kind), files.read_chain(certificate_of(path))[0]),
+    )
+
+
+def _decryption_keys(folder: Path, name: str, kind: KeyKind) -> tuple[DecryptionKey, ...]:
+    """The one in use first, then those that are kept."""
+    paths = (folder / f"{name}.key.pem", *earlier(folder, name, ".key.pem"))
+    return tuple(_decryption_key(path, kind) for path in paths)
 
 
 def _all(folder: Path, name: str, read: Callable[[Path], K]) -> tuple[K, ...]:
@@ -128,19 +156,25 @@ def _all(folder: Path, name: str, read: Callable[[Path], K]) -> tuple[K, ...]:
 def load_keyring(folder: Path) -> KeyRing:
     """Reads every key of ``folder`` (the instance's ``keys/``). Raises ConfigError that names the file
     and the cure."""
-    decrypt = (folder / f"{AS4_DECRYPT}.key.pem", *earlier(folder, AS4_DECRYPT, ".key.pem"))
     keks = [files.read_secret(p) for p in (folder / f"{KEK}.key", *earlier(folder, KEK, ".key"))]
     tls_key, tls_certificate = folder / f"{TLS}.key.pem", folder / f"{TLS}.crt.pem"
     files.read_private(tls_key)
     files.read_chain(tls_certificate)
-    sign_key = folder / f"{AS4_SIGN}.key.pem"
     return KeyRing(
         folder=folder,
-        as4_sign=_paired(
-            sign_key,
-            lambda: SigningKey(files.read_rsa(sign_key), files.read_chain(certificate_of(sign_key))),
+        as4_sign=_signing_key(folder / f"{AS4_SIGN}.key.pem", KeyKind.RSA),
+        as4_decrypt=_decryption_keys(folder, AS4_DECRYPT, KeyKind.RSA),
+        more_sign={
+            kind: _signing_key(folder / f"{name}.key.pem", kind)
+            for kind, name in MORE_SIGN.items()
+            if (folder / f"{name}.key.pem").exists()
+        },
+        more_decrypt=tuple(
+            key
+            for kind, name in MORE_DECRYPT.items()
+            if (folder / f"{name}.key.pem").exists()
+            for key in _decryption_keys(folder, name, kind)
         ),
-        as4_decrypt=tuple(_decryption_key(path) for path in decrypt),
         jws=_all(folder, JWS, files.read_p256),
         token=_all(folder, TOKEN, files.read_p256),
         webhook=_all(folder, WEBHOOK, files.read_ed25519),

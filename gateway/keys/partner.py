@@ -2,19 +2,19 @@
 
 Which certificate signs and which encrypts is read from its key usage, so files may have any name. Several
 signing certificates may stand side by side while the partner rotates; of several encryption certificates the
-newest valid one is used.
+newest valid one of each kind of key is used.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
 
+from gateway.core.as4.keys import AGREEING_KINDS, KeyKind, certificate_kind, may_agree
 from gateway.core.as4.trust import TrustStore
 from gateway.core.errors import ConfigError
 from gateway.keys import files
@@ -25,8 +25,16 @@ class Partner:
     """Whom we believe, and whom we encrypt to."""
 
     trust: TrustStore = field(repr=False)
-    recipient: x509.Certificate = field(repr=False)
+    recipients: Mapping[KeyKind, x509.Certificate] = field(repr=False)
+    """Never empty: for each kind of key the one to encrypt to."""
     signing: tuple[x509.Certificate, ...] = field(repr=False)
+
+    @property
+    def recipient(self) -> x509.Certificate:
+        """The one of AS4 profile 1.15. Raises ConfigError when the partner gave only those of 2.0."""
+        if KeyKind.RSA not in self.recipients:
+            raise ConfigError("The partner has no valid RSA certificate to encrypt to. Add it.")
+        return self.recipients[KeyKind.RSA]
 
 
 def _usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
@@ -39,15 +47,17 @@ def _usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
 def signs(certificate: x509.Certificate) -> bool:
     """Whether the key usage allows signatures; a certificate without key usage may do everything."""
     usage = _usage(certificate)
+    if certificate_kind(certificate) is KeyKind.X25519:
+        return False
     return usage is None or usage.digital_signature or usage.content_commitment
 
 
 def encrypts(certificate: x509.Certificate) -> bool:
-    """Whether others may encrypt a message key to it (RSA key transport)."""
-    usage = _usage(certificate)
-    return isinstance(certificate.public_key(), rsa.RSAPublicKey) and (
-        usage is None or usage.key_encipherment or usage.data_encipherment
-    )
+    """Whether others may encrypt a message key to it: by RSA key transport, or by key agreement."""
+    kind, usage = certificate_kind(certificate), _usage(certificate)
+    if kind in AGREEING_KINDS:
+        return may_agree(certificate)
+    return kind is KeyKind.RSA and (usage is None or usage.key_encipherment or usage.data_encipherment)
 
 
 def _certificates(folder: Path) -> tuple[x509.Certificate, ...]:
@@ -94,6 +104,12 @@ def load_partner(folder: Path, party: str, *, now: dt.datetime) -> Partner:
             party_certificates={party: signing},
             revoked=revoked(folder / "crl", anchors),
         ),
-        recipient=max(usable, key=lambda c: c.not_valid_before_utc),
+        recipients={
+            kind: max(
+                (c for c in usable if certificate_kind(c) is kind), key=lambda c: c.not_valid_before_utc
+            )
+            for kind in {certificate_kind(c) for c in usable}
+            if kind is not None
+        },
         signing=signing,
     )

@@ -13,17 +13,20 @@ from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from gateway.core.as4.keys import DecryptionKey, SigningKey
+from gateway.core.as4.keys import AGREEING_KINDS, DecryptionKey, KeyKind, SigningKey
+from gateway.core.errors import ConfigError
 
 RSA_BITS = 2048
 CA_DAYS = 3650
 LEAF_DAYS = 825
 _BACKDATED = dt.timedelta(minutes=5)  # the other side's clock may be a little behind
 
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+PrivateKey = (
+    rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | x25519.X25519PrivateKey
+)
 Purpose = Literal["sign", "encrypt"]
 
 
@@ -48,21 +51,32 @@ class Issued:
         return chain_pem(self.chain)
 
     def signing_key(self) -> SigningKey:
-        """Raises TypeError for a key that is not RSA."""
-        return SigningKey(_rsa(self.private_key), self.chain)
+        """Raises ConfigError for a kind of key that does not sign."""
+        if isinstance(self.private_key, x25519.X25519PrivateKey):
+            raise ConfigError("an X25519 key does not sign")
+        return SigningKey(self.private_key, self.chain)
 
     def decryption_key(self) -> DecryptionKey:
-        """Raises TypeError for a key that is not RSA."""
-        return DecryptionKey(_rsa(self.private_key), self.certificate)
+        """Raises ConfigError for a kind of key that only signs."""
+        if isinstance(self.private_key, ed25519.Ed25519PrivateKey):
+            raise ConfigError("nobody can encrypt to an Ed25519 key")
+        return DecryptionKey(self.private_key, self.certificate)
 
 
-def _rsa(key: PrivateKey) -> rsa.RSAPrivateKey:
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise TypeError("AS4 keys are RSA")
-    return key
+def new_key(kind: KeyKind, *, bits: int = RSA_BITS) -> PrivateKey:
+    """A new private key; ``bits`` is the size of an RSA key."""
+    match kind:
+        case KeyKind.RSA:
+            return rsa.generate_private_key(65537, bits)
+        case KeyKind.ED25519:
+            return ed25519.Ed25519PrivateKey.generate()
+        case KeyKind.X25519:
+            return x25519.X25519PrivateKey.generate()
+        case KeyKind.P256:
+            return ec.generate_private_key(ec.SECP256R1())
 
 
-def private_pem(key: PrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
+def private_pem(key: PrivateKey) -> bytes:
     """PKCS #8 PEM without a password."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -128,6 +142,8 @@ def make_ca(common_name: str, *, now: dt.datetime, organisation: str = "Passerel
 
 
 def _issue(ca: Issued, builder: x509.CertificateBuilder) -> x509.Certificate:
+    if not isinstance(ca.private_key, rsa.RSAPrivateKey):
+        raise ConfigError("an authority of ours has an RSA key")
     authority = ca.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     return (
         builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -146,13 +162,17 @@ def make_party_certificate(
     now: dt.datetime,
     organisation: str = "Passerelle",
     country: str,
+    kind: KeyKind = KeyKind.RSA,
     bits: int = RSA_BITS,
     days: int = LEAF_DAYS,
 ) -> Issued:
-    """An RSA key for AS4: ``sign`` (digitalSignature, nonRepudiation) or ``encrypt`` (keyEncipherment)."""
-    key = rsa.generate_private_key(65537, bits)
+    """A key for AS4: ``sign`` (digitalSignature, nonRepudiation) or ``encrypt``, whose certificate is for
+    keyEncipherment with RSA and for keyAgreement with the other kinds."""
+    key = new_key(kind, bits=bits)
     if purpose == "sign":
         usage = _usage(digital_signature=True, content_commitment=True)
+    elif kind in AGREEING_KINDS:
+        usage = _usage(key_agreement=True)
     else:
         usage = _usage(key_encipherment=True)
     builder = _builder(

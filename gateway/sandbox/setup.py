@@ -16,12 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from adapters.fr import FrAdapter
 from contracts.codes import Direction
 from gateway.clock import SystemClock
+from gateway.core.as4.keys import KeyKind
 from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.errors import ConfigError
 from gateway.core.treaty.agreement import uk_fr
 from gateway.flows.access_point import make_access_point
 from gateway.keys import FR, generate_instance, install_trust, load_keyring
 from gateway.keys.partner import load_partner
+from gateway.keys.profiles import profile_keys
 from gateway.logs import get_logger
 from gateway.sandbox.brain import Brain
 from gateway.sandbox.memory import Memory
@@ -105,8 +107,9 @@ def make_ministry(folder: Path, transport: HttpTransport) -> Ministry:
             Direction.FR_TO_UK,
             domain="passerelle.fr",
             signer=keys.as4_sign,
-            decryption_keys=keys.as4_decrypt,
-            recipient=partner.recipient,
+            decryption_keys=keys.decryption_keys,
+            recipient=partner.recipients.get(KeyKind.RSA),
+            keys=profile_keys(keys, partner),
             trust=partner.trust,
             policy=SecurityPolicy(max_decompressed_bytes=settings.max_bytes),
         ),

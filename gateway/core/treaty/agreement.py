@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from contracts import codes
 from gateway.core.as4.namespaces import DEFAULT_MPC, PULL, PUSH
+from gateway.core.as4.profiles import SecurityProfile
 from gateway.core.errors import ConfigError
 
 Positive = Annotated[int, Meta(ge=1)]
@@ -66,7 +67,10 @@ class Parties(_Table, frozen=True, kw_only=True):
 
 
 class Exchange(_Table, frozen=True, kw_only=True):
-    """What all P-Modes share; ``corner_uk`` and ``corner_fr`` are originalSender / finalRecipient."""
+    """What all P-Modes share; ``corner_uk`` and ``corner_fr`` are originalSender / finalRecipient.
+
+    ``security``: the profile that secures messages and what answers them; there is no fall-back.
+    """
 
     service: Words
     service_type: str
@@ -76,14 +80,15 @@ class Exchange(_Table, frozen=True, kw_only=True):
     mpc: Words
     initiator_role: Words
     responder_role: Words
+    security: SecurityProfile = SecurityProfile.EDELIVERY_1_15
     corner_type: str
     corner_uk: Words
     corner_fr: Words
 
 
 class _PModeEntry(_Table, frozen=True, kw_only=True):
-    """``mep_binding`` and ``mpc`` replace those of [exchange] for this row; ``receipt``: "response", or
-    "callback" (always so for a pull)."""
+    """``mep_binding``, ``mpc`` and ``security`` replace those of [exchange] for this row; ``receipt``:
+    "response", or "callback" (always so for a pull)."""
 
     message_type: codes.MessageType
     direction: codes.Direction
@@ -91,6 +96,7 @@ class _PModeEntry(_Table, frozen=True, kw_only=True):
     mep_binding: Words | None = None
     mpc: Words | None = None
     receipt: Literal["response", "callback"] | None = None
+    security: SecurityProfile | None = None
 
 
 class Limits(_Table, frozen=True, kw_only=True):
@@ -200,6 +206,7 @@ class PModeRow:
     mep_binding: str
     mpc: str
     receipt: Literal["response", "callback"]
+    security: SecurityProfile
     original_sender: str
     final_recipient: str
     corner_type: str
@@ -286,6 +293,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             mep_binding=binding,
             mpc=entry.mpc or shared.mpc,
             receipt=entry.receipt or ("callback" if binding == PULL else "response"),
+            security=entry.security or shared.security,
             original_sender=sender,
             final_recipient=recipient,
             corner_type=shared.corner_type,
@@ -348,6 +356,8 @@ def _check_channels(agreement: Agreement) -> None:
                 "agreement: all pmodes of one direction need the same mep_binding, mpc and receipt, "
                 "or the messages of a case could not keep their order"
             )
+        if rows[0].mep_binding == PULL and len({row.security for row in rows}) > 1:
+            raise ConfigError("agreement: one channel is pulled by one security profile, not by several")
         for row in rows[:1]:
             if row.mep_binding not in {PUSH, PULL}:
                 raise ConfigError("agreement: mep_binding is push or pull")
