@@ -57,7 +57,11 @@ def trust_folder(instance: Instance) -> TrustFolder:
 
 def place_of(instance: Instance, party: Party) -> Place:
     return Place(
-        folder=trust_folder(instance), settings=instance.settings, policy=SecurityPolicy(), party=party.id
+        folder=trust_folder(instance),
+        settings=instance.settings,
+        policy=SecurityPolicy(),
+        profiles=frozenset(row.security for row in instance.agreement.pmode_rows),
+        party=party.id,
     )
 
 

@@ -33,7 +33,6 @@ from gateway.partners.certificates import Purpose, facts, group_lines, pem
 from gateway.partners.folder import Installed
 from gateway.partners.metadata import Metadata, metadata_text
 
-
 _READY = "ready"
 _SET_ADDRESS = "passerelle partner add fr --url URL"
 

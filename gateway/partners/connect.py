@@ -17,8 +17,9 @@ from cryptography import x509
 
 from contracts.ports import Problem
 from gateway.config import SETTINGS_FILE, Settings
-from gateway.core.as4.keys import fingerprint
+from gateway.core.as4.keys import certificate_kind, fingerprint
 from gateway.core.as4.policy import SecurityPolicy
+from gateway.core.as4.profiles import SecurityProfile
 from gateway.core.as4.trust import TrustStore
 from gateway.core.errors import ConfigError, FailedAuthentication
 from gateway.flows.ports import Store
@@ -62,6 +63,7 @@ class Place:
     folder: TrustFolder
     settings: Settings
     policy: SecurityPolicy
+    profiles: frozenset[SecurityProfile]
     party: str
 
 
@@ -70,7 +72,7 @@ def prepare_add(place: Place, parcel: Parcel, *, url: str | None, replace: bool,
     if not parcel.everything and url is None and not parcel.key_references:
         raise refuse("nothing", "partner add")
     folder = place.folder
-    plan = judge(parcel, folder.known(place.party, place.policy), now=now)
+    plan = judge(parcel, folder.known(place.party, place.policy, place.profiles), now=now)
     earlier = _earlier(folder.installed(), plan)
     files = list(folder.additions(plan.additions))
     audit: list[tuple[str, Data]] = [("partner.certificate_added", _added(a)) for a in plan.additions]
@@ -99,10 +101,19 @@ def prepare_add(place: Place, parcel: Parcel, *, url: str | None, replace: bool,
 
 
 def _earlier(installed: Sequence[Installed], plan: Plan) -> tuple[Installed, ...]:
-    """The party's certificates whose purpose a new one takes over."""
-    taken = {p for a in plan.additions for p in a.purposes} & {Purpose.SIGN, Purpose.ENCRYPT}
+    """The party's certificates whose purpose a new one over the same kind of key takes over."""
+    party = {Purpose.SIGN, Purpose.ENCRYPT}
+    taken = {
+        (purpose, certificate_kind(addition.given.certificate))
+        for addition in plan.additions
+        for purpose in party & set(addition.purposes)
+    }
     kept = {given.certificate for given in plan.present}
-    return tuple(i for i in installed if taken & set(i.purposes) and i.certificate not in kept)
+    return tuple(
+        i
+        for i in installed
+        if i.certificate not in kept and taken & {(p, certificate_kind(i.certificate)) for p in i.purposes}
+    )
 
 
 def _settings(

@@ -21,6 +21,7 @@ from cryptography import x509
 
 from gateway.core.as4.keys import fingerprint
 from gateway.core.as4.policy import SecurityPolicy
+from gateway.core.as4.profiles import SecurityProfile
 from gateway.core.errors import ConfigError
 from gateway.keys import files
 from gateway.keys.partner import encrypts, revoked, signs
@@ -104,13 +105,14 @@ class TrustFolder:
             ]
         return tuple(found)
 
-    def known(self, party: str, policy: SecurityPolicy) -> Known:
+    def known(self, party: str, policy: SecurityPolicy, profiles: frozenset[SecurityProfile]) -> Known:
         """What ``judge`` compares with. Raises ConfigError."""
         anchors = self._held(self.message_anchors)
         siblings = sorted(p for p in self.trust.parent.glob("*/party") if p.parent != self.trust)
         return Known(
             party=party,
             policy=policy,
+            profiles=profiles,
             may_sign=signs,
             may_encrypt=encrypts,
             party_certificates=self._held(self.trust / "party"),

@@ -20,11 +20,12 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from contracts.ports import Problem
-from gateway.core.as4.keys import name_key
+from gateway.core.as4.keys import KeyKind, certificate_kind, name_key
 from gateway.core.as4.policy import SecurityPolicy
+from gateway.core.as4.profiles import SecurityProfile
 from gateway.core.as4.trust import TrustStore
 from gateway.core.errors import FailedAuthentication
 from gateway.partners.certificates import Given, Purpose, is_ca, is_self_signed, key_text, ski
@@ -34,6 +35,12 @@ from gateway.partners.refusals import problem, refused
 SOON = dt.timedelta(days=30)
 _STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512, hashes.SHA3_256, hashes.SHA3_384, hashes.SHA3_512)
 _CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+_KIND_NAMES = {
+    KeyKind.RSA: "RSA",
+    KeyKind.ED25519: "Ed25519",
+    KeyKind.P256: "EC P-256",
+    KeyKind.X25519: "X25519",
+}
 _DOING = {Purpose.SIGN: "sign", Purpose.ENCRYPT: "encrypt to"}
 
 Held = tuple[str, x509.Certificate]
@@ -62,6 +69,8 @@ class Known:
 
     party: str
     policy: SecurityPolicy
+    profiles: frozenset[SecurityProfile]
+    """Security profiles of the agreed P-Modes: they say which kinds of key are wanted."""
     may_sign: Callable[[x509.Certificate], bool]
     may_encrypt: Callable[[x509.Certificate], bool]
     party_certificates: tuple[Held, ...] = ()
@@ -70,6 +79,12 @@ class Known:
     revoked: frozenset[tuple[x509.Name, int]] = frozenset()
     ours: tuple[Held, ...] = ()
     others: tuple[Held, ...] = ()
+
+    def kinds(self, purpose: Purpose) -> frozenset[KeyKind]:
+        """Kinds of key that a certificate of the party may have for that purpose."""
+        if purpose is Purpose.SIGN:
+            return frozenset(profile.signing_kind for profile in self.profiles)
+        return frozenset(profile.encryption_kind for profile in self.profiles)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,7 +167,7 @@ def _judge_one(judging: _Judging, store: TrustStore, given: Given, purpose: Purp
     certificate, known, now = given.certificate, judging.known, judging.now
     party = purpose in _DOING
     # (2)
-    judging.problems += _strength(given, purpose, known.policy)
+    judging.problems += _strength(given, purpose, known)
     # (3)
     allowed = {Purpose.SIGN: known.may_sign, Purpose.ENCRYPT: known.may_encrypt}.get(purpose)
     if allowed is not None and not allowed(certificate):
@@ -188,49 +203,28 @@ def _chains(store: TrustStore, certificate: x509.Certificate, now: dt.datetime) 
     return True
 
 
-def _strength(given: Given, purpose: Purpose, policy: SecurityPolicy) -> Iterator[Problem]:
-    """(2) Party keys as the policy has them; CA keys at least as strong."""
-    certificate = given.certificate
+def _strength(given: Given, purpose: Purpose, known: Known) -> Iterator[Problem]:
+    """(2) Party keys as the agreed profiles have them; CA keys at least as strong."""
+    certificate, least = given.certificate, known.policy.min_rsa_bits
     key = certificate.public_key()
-    if isinstance(key, rsa.RSAPublicKey):
-        if key.key_size < policy.min_rsa_bits:
-            yield problem("weak_key", given.source, bits=key.key_size, least=policy.min_rsa_bits)
-    elif not _other_key_allowed(key, purpose, policy):
-        yield problem("key_type", given.source, key=key_text(certificate), wanted=_wanted(purpose, policy))
+    if purpose in _DOING:
+        wanted = known.kinds(purpose)
+        allowed = certificate_kind(certificate) in wanted
+        names = sorted(_KIND_NAMES[kind] for kind in wanted)
+    else:
+        allowed = isinstance(key, rsa.RSAPublicKey | ed25519.Ed25519PublicKey) or (
+            isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES
+        )
+        names = ["RSA", "EC P-256 or larger", "Ed25519"]
+    if not allowed:
+        listed = " or ".join(names)
+        yield problem("key_type", given.source, key=key_text(certificate), wanted=listed)
+    elif isinstance(key, rsa.RSAPublicKey) and key.key_size < least:
+        yield problem("weak_key", given.source, bits=key.key_size, least=least)
     algorithm = certificate.signature_hash_algorithm
     weak = algorithm is not None and not isinstance(algorithm, _STRONG)
     if weak and not is_self_signed(certificate):  # nobody relies on the signature of a self-signed anchor
         yield problem("weak_signature", given.source, hash=algorithm.name.upper() if algorithm else "?")
-
-
-def _names(policy: SecurityPolicy, purpose: Purpose) -> str:
-    """The algorithm names of one purpose, to look key types up in."""
-    if purpose is Purpose.SIGN:
-        return " ".join(sorted(policy.signature_algorithms))
-    return " ".join(sorted(str(transport) for transport in policy.key_transports))
-
-
-def _other_key_allowed(key: object, purpose: Purpose, policy: SecurityPolicy) -> bool:
-    if purpose in {Purpose.ANCHOR, Purpose.TLS_ANCHOR}:
-        strong = isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES
-        return strong or isinstance(key, ed25519.Ed25519PublicKey)
-    names = _names(policy, purpose)
-    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES:
-        return ("ecdsa" if purpose is Purpose.SIGN else "ECDH-ES") in names
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return purpose is Purpose.SIGN and "ed25519" in names
-    return isinstance(key, x25519.X25519PublicKey) and purpose is Purpose.ENCRYPT and "x25519" in names
-
-
-def _wanted(purpose: Purpose, policy: SecurityPolicy) -> str:
-    if purpose in {Purpose.ANCHOR, Purpose.TLS_ANCHOR}:
-        return f"RSA of {policy.min_rsa_bits} bits or more, EC or Ed25519"
-    names = _names(policy, purpose).lower()
-    kinds = [f"RSA of {policy.min_rsa_bits} bits or more"]
-    kinds += [
-        text for mark, text in (("ecd", "EC"), ("ed25519", "Ed25519"), ("x25519", "X25519")) if mark in names
-    ]
-    return " or ".join(kinds)
 
 
 def _validity(judging: _Judging, given: Given, purpose: Purpose) -> None:

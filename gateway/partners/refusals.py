@@ -77,8 +77,8 @@ TEXTS: Final = MappingProxyType[str, tuple[str, str]](
             "aucun certificat de signature n'est donné ni installé ; donnez-le avec --certificate",
         ),
         "key_type": (
-            ("the key is {key}; the security policy accepts {wanted}; ask for a certificate over such a key"),
-            ("la clé est {key} ; la politique de sécurité accepte {wanted} ; demandez un tel certificat"),
+            ("the key is {key}; the agreed P-Modes need {wanted}; ask for a certificate over such a key"),
+            ("la clé est {key} ; les P-Modes convenus demandent {wanted} ; demandez un tel certificat"),
         ),
         "weak_key": (
             (
