@@ -18,13 +18,18 @@ from gateway.flows.exchange import Exchange
 from gateway.flows.ports import Store
 from gateway.instance import Instance, url_of
 from gateway.logs import configure_logs, get_logger
+from gateway.puller import Puller
 from gateway.shutdown import stop_on_signal
+from gateway.web.health import METRICS
 from gateway.wiring import (
     OPERATORS_FILE,
     french_transport,
     make_french_app,
+    make_puller,
     make_uk_app,
     make_worker,
+    noise_gate,
+    pull_transport,
     webhook_transport,
 )
 from gateway.worker import Worker
@@ -75,15 +80,21 @@ async def _housekeeping(store: Store, clock: SystemClock) -> None:
 
 
 @asynccontextmanager
-async def _working(worker: Worker, store: Store, clock: SystemClock) -> AsyncIterator[None]:
-    running = asyncio.create_task(worker.run())
+async def _working(
+    worker: Worker, puller: Puller | None, store: Store, clock: SystemClock
+) -> AsyncIterator[None]:
+    running = [asyncio.create_task(worker.run())]
+    if puller is not None:
+        running.append(asyncio.create_task(puller.run()))
     cleaning = asyncio.create_task(_housekeeping(store, clock))
     try:
         yield
     finally:
         worker.stop()
+        if puller is not None:
+            puller.stop()
         cleaning.cancel()
-        await asyncio.gather(running, cleaning, return_exceptions=True)
+        await asyncio.gather(*running, cleaning, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -109,11 +120,15 @@ async def serving(
             french = await stack.enter_async_context(french_transport(instance))
             hooks = await stack.enter_async_context(webhook_transport(instance))
             worker = make_worker(instance, exchange, access_point, french=french, webhooks=hooks)
-            await stack.enter_async_context(_working(worker, store, instance.clock))
+            pulling = await stack.enter_async_context(pull_transport(instance))
+            puller = make_puller(instance, exchange, access_point, pulling)
+            await stack.enter_async_context(_working(worker, puller, store, instance.clock))
         if with_listeners:
+            noise = noise_gate(instance.settings)
             uk_app = make_uk_app(instance, exchange, clients)
+            uk_app[METRICS].watch_noise(noise)
             await _listen(stack, uk_app, uk_socket, instance.uk_tls())
-            french_app = make_french_app(instance, exchange, access_point)
+            french_app = make_french_app(instance, exchange, access_point, noise=noise)
             await _listen(stack, french_app, as4_socket, instance.as4_tls())
         yield Running(
             store=store,

@@ -11,6 +11,7 @@ Durations are seconds (``_s``), sizes bytes (``_bytes``); paths are relative to 
 
 from __future__ import annotations
 
+import datetime as dt
 import ipaddress
 import os
 import tomllib
@@ -22,12 +23,14 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.errors import ConfigError
 
 ENV_PREFIX = "PASSERELLE_"
 FOLDER_VARIABLE = "PASSERELLE_FOLDER"
 """Names the instance folder for the command line; no setting of the instance."""
 SETTINGS_FILE = "passerelle.toml"
+_TIMESTAMP_WINDOW = SecurityPolicy().timestamp_window
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
@@ -115,6 +118,18 @@ class As4(_Section):
         pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$",
         description="a domain name in lower case",
     )
+    agreement: Path | None = Field(
+        default=None, description="a file in place of the agreement shipped with the gateway"
+    )
+    refusals_per_second: float = Field(
+        default=2, gt=0, le=10_000, description="signed errors to one address for what nobody vouches for"
+    )
+    refusals_burst: int = Field(
+        default=120, ge=1, le=1_000_000, description="such errors at once; above it HTTP 429 answers"
+    )
+    refusals_audited: int = Field(
+        default=60, ge=1, le=1_000_000, description="such refusals written into the audit chain per minute"
+    )
     unsafe_plain_http: bool = Field(default=False, description="true only behind a proxy that ends TLS")
 
     @model_validator(mode="after")
@@ -147,6 +162,27 @@ class France(_Section):
     @model_validator(mode="after")
     def _https(self) -> Self:
         _check_url(self.url, allowed=self.unsafe_plain_http)
+        return self
+
+
+class Pull(_Section):
+    """Messages fetched with PullRequests, and receipts by callback, where the agreement says so."""
+
+    lease_s: Annotated[float, Field(ge=1, le=86_400)] = Field(
+        default=600, description="seconds after which a fetched message without a receipt is given again"
+    )
+    receipt_timeout_s: Annotated[float, Field(ge=1, le=86_400)] = Field(
+        default=600, description="seconds that a receipt by callback may take before we send again"
+    )
+    interval_s: Annotated[float, Field(ge=0.05, le=86_400)] = Field(
+        default=5, description="seconds between two of our PullRequests while nothing waits"
+    )
+    longest_wait_s: Seconds = Field(default=60, description="cap of that wait, which doubles each time")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.longest_wait_s < self.interval_s:
+            raise ValueError("longest_wait_s must not be below interval_s")
         return self
 
 
@@ -189,6 +225,17 @@ class Retry(_Section):
     jitter: float = Field(default=0.1, ge=0, le=1, description="a share between 0 and 1 of the wait")
     retry_after_max_s: Seconds = Field(default=21_600, description="the longest Retry-After that is honoured")
     max_age_s: Seconds = Field(default=604_800, description="no attempt follows so long after the first")
+
+    @model_validator(mode="after")
+    def _within_the_timestamp_window(self) -> Self:
+        # A retry keeps its eb:Timestamp (as4.md 31): a peer with our window refuses it for ever afterwards.
+        longest = (_TIMESTAMP_WINDOW - dt.timedelta(days=1)).total_seconds()
+        if self.max_age_s > longest:
+            raise ValueError(
+                f"max_age_s must not exceed {longest:.0f}: a peer refuses an eb:Timestamp older than "
+                f"{_TIMESTAMP_WINDOW.days} days, and a retry keeps it; lower max_age_s"
+            )
+        return self
 
 
 class Breaker(_Section):
@@ -269,6 +316,7 @@ class Settings(BaseSettings):
     uk_api: UkApi = UkApi()
     as4: As4 = As4()
     france: France = France()
+    pull: Pull = Pull()
     tls: Tls = Tls()
     database: Database = Database()
     keys: Keys = Keys()

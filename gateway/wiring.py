@@ -14,12 +14,16 @@ from gateway.core.records import Channel, OutboxEntry
 from gateway.core.retry import RetrySchedule
 from gateway.flows.accept_fr import FrenchInbox
 from gateway.flows.access_point import AccessPoint
+from gateway.flows.callback import deliver_receipt
 from gateway.flows.deliver import deliver
 from gateway.flows.delivery_record import Delivery
 from gateway.flows.exchange import Exchange
 from gateway.flows.large import LargeLane
+from gateway.flows.noise import NoiseGate, NoiseLimits
+from gateway.flows.pull_fetch import Result, fetch
 from gateway.flows.webhooks import WebhookSender, deliver_webhook, resolved_address_allowed
 from gateway.instance import Instance
+from gateway.puller import Puller, PullPlan
 from gateway.transport.http import HttpTransport
 from gateway.transport.tls import client_context
 from gateway.web.app import UkServices, UkSettings, make_app
@@ -60,16 +64,37 @@ def make_uk_app(instance: Instance, exchange: Exchange, clients: ClientRegistry)
     return app
 
 
-def make_french_app(instance: Instance, exchange: Exchange, access_point: AccessPoint) -> web.Application:
-    """The AS4 endpoint."""
-    inbox = FrenchInbox(
+def noise_gate(settings: Settings) -> NoiseGate:
+    part = settings.as4
+    return NoiseGate(
+        limits=NoiseLimits(
+            per_second=part.refusals_per_second, burst=part.refusals_burst, entries=part.refusals_audited
+        )
+    )
+
+
+def make_french_inbox(
+    instance: Instance, exchange: Exchange, access_point: AccessPoint, *, noise: NoiseGate | None = None
+) -> FrenchInbox:
+    """What taking in from France works with, whether it is pushed to us or we pull it."""
+    return FrenchInbox(
         store=exchange.store,
         clock=instance.clock,
         french=exchange.fr,
         access_point=access_point,
         agreement=instance.agreement,
         webhooks=exchange.webhooks,
+        delivery=make_delivery(instance, exchange, access_point, french_transport(instance)),
+        pull_lease=dt.timedelta(seconds=instance.settings.pull.lease_s),
+        noise=noise or noise_gate(instance.settings),
     )
+
+
+def make_french_app(
+    instance: Instance, exchange: Exchange, access_point: AccessPoint, *, noise: NoiseGate | None = None
+) -> web.Application:
+    """The AS4 endpoint."""
+    inbox = make_french_inbox(instance, exchange, access_point, noise=noise)
     limits = instance.settings.limits
     return make_as4_app(
         inbox,
@@ -90,6 +115,37 @@ def french_transport(instance: Instance) -> HttpTransport:
         max_answer_bytes=instance.settings.limits.as4_answer_bytes,
         connections=france.connections,
     )
+
+
+def pull_transport(instance: Instance) -> HttpTransport:
+    """Towards the same access point, for answers as large as messages."""
+    france, limits = instance.settings.france, instance.settings.limits
+    return HttpTransport(
+        clock=instance.clock,
+        tls=instance.french_tls(),
+        connect_timeout_s=france.connect_timeout_s,
+        total_timeout_s=france.total_timeout_s,
+        max_answer_bytes=limits.as4_message_bytes,
+        connections=1,
+        least_rate=france.least_rate,
+    )
+
+
+def make_puller(
+    instance: Instance, exchange: Exchange, access_point: AccessPoint, transport: HttpTransport
+) -> Puller | None:
+    """The task that pulls from France; None when the agreement says that France pushes."""
+    mpc = access_point.incoming.mpc
+    if not access_point.incoming.pulled or mpc is None:
+        return None
+    inbox = make_french_inbox(instance, exchange, access_point)
+    delivery = make_delivery(instance, exchange, access_point, transport)
+
+    async def once() -> Result:
+        return await fetch(inbox, delivery, transport=transport, mpc=mpc)
+
+    part = instance.settings.pull
+    return Puller(fetch=once, plan=PullPlan(interval_s=part.interval_s, longest_wait_s=part.longest_wait_s))
 
 
 def webhook_transport(instance: Instance) -> HttpTransport:
@@ -138,6 +194,7 @@ def make_delivery(
         breaker=breaker_policy(instance.settings),
         random=random.SystemRandom().random,
         webhooks=exchange.webhooks,
+        receipt_timeout=dt.timedelta(seconds=instance.settings.pull.receipt_timeout_s),
         lane=LargeLane(instance.settings.worker.large_concurrency),
         lease=dt.timedelta(seconds=instance.settings.worker.lease_s),
     )
@@ -167,14 +224,18 @@ def make_worker(
     async def over_as4(entry: OutboxEntry) -> str:
         return await deliver(entry, delivery)
 
+    async def receipt(entry: OutboxEntry) -> str:
+        return await deliver_receipt(entry, delivery)
+
     async def to_webhook(entry: OutboxEntry) -> str:
         return (await deliver_webhook(entry, sender)).decision
 
     return Worker(
         store=exchange.store,
         clock=instance.clock,
-        handlers={Channel.AS4: over_as4, Channel.WEBHOOK: to_webhook},
+        handlers={Channel.AS4: over_as4, Channel.AS4_SIGNAL: receipt, Channel.WEBHOOK: to_webhook},
         endpoints=(access_point.partner,),
+        fetched=(Channel.AS4,) if access_point.outgoing.pulled else (),
         plan=WorkerPlan(
             concurrency=settings.worker.concurrency,
             poll_s=settings.worker.poll_s,

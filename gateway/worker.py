@@ -48,6 +48,8 @@ class Worker:
     endpoints: tuple[str, ...]
     """Endpoints whose circuit is looked at before claiming."""
     plan: WorkerPlan = field(default_factory=WorkerPlan)
+    fetched: tuple[Channel, ...] = ()
+    """Channels that the receiver empties itself (pull): never claimed here."""
     lane: LargeLane = field(default_factory=LargeLane)
     """Large deliveries have places of their own: they take none of ``plan.concurrency``."""
 
@@ -93,11 +95,17 @@ class Worker:
         async with self.store.begin(read_only=True) as tx:
             skip = [e for e in self.endpoints if not circuit.may_send(await tx.breaker(e), now)]
             probes = [b.probe_at for e in skip if (b := await tx.breaker(e)).probe_at and not b.paused]
-            due = await tx.next_due(skip_endpoints=skip)
+            due = await tx.next_due(skip_endpoints=skip, skip_channels=self.fetched)
         if due is None or due > now:
             return self._pause(now, [*probes, due])
         async with self.store.begin() as tx:
-            entries = await tx.claim_due(now=now, limit=free, lease=self.plan.lease, skip_endpoints=skip)
+            entries = await tx.claim_due(
+                now=now,
+                limit=free,
+                lease=self.plan.lease,
+                skip_endpoints=skip,
+                skip_channels=self.fetched,
+            )
         for entry in entries:
             task = asyncio.create_task(self._handle(entry))
             self._running.add(task)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from aiohttp import web
 
 from gateway.core.errors import Unavailable
-from gateway.flows.accept_fr import FrenchInbox, accept
+from gateway.flows.accept_fr import As4Answer, FrenchInbox, accept
 from gateway.logs import get_logger
 from gateway.transport.spool import FileContent, Patience, TooMuch, spool
 
@@ -38,19 +39,37 @@ async def _read(request: web.Request) -> bytes | FileContent:
 
 
 async def post_as4(request: web.Request) -> web.StreamResponse:
-    """Receipts and error signals travel with HTTP 200, as peers expect; 503 when nothing could be stored."""
+    """Receipts, error signals and pulled messages travel with HTTP 200, as peers expect. 202 without a body:
+    taken, and nothing to say; 400 without one: a signal that is refused; 429: enough refusals for this
+    caller; 503: nothing could be stored."""
     body = await _read(request)
     try:
-        answer = await accept(request.app[_INBOX], request.headers.get("Content-Type", ""), body)
+        media_type = request.headers.get("Content-Type", "")
+        answer = await accept(request.app[_INBOX], media_type, body, remote=request.remote or "")
     except Unavailable:
         get_logger().error("as4.unavailable")
         return web.Response(status=503, headers={"Retry-After": "5"})
     finally:
         if isinstance(body, FileContent):
             body.close()
-    if answer.code is not None:
+    if answer.code is not None and answer.status != web.HTTPTooManyRequests.status_code:
         get_logger().warning("as4.refused", code=answer.code)
-    return web.Response(body=answer.body, headers={"Content-Type": answer.content_type})
+    return await _sent(request, answer)
+
+
+async def _sent(request: web.Request, answer: As4Answer) -> web.StreamResponse:
+    headers = {"Content-Type": answer.content_type} if answer.content_type else {}
+    if answer.retry_after is not None:
+        headers["Retry-After"] = str(math.ceil(answer.retry_after))
+    if isinstance(answer.body, bytes):
+        return web.Response(status=answer.status, body=answer.body, headers=headers)
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    response.content_length = answer.body.size
+    await response.prepare(request)
+    async for chunk in answer.body.open():
+        await response.write(chunk)
+    await response.write_eof()
+    return response
 
 
 async def livez(_: web.Request) -> web.StreamResponse:

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
+from gateway.flows.noise import NoiseGate
 from gateway.web.services import SERVICES
 
 _METHODS: Final = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
+
+
+class _NoiseCollector(Collector):
+    """Counters that the noise gate keeps itself, read when scraped."""
+
+    def __init__(self, gate: NoiseGate) -> None:
+        self._gate = gate
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        name, text = (
+            "passerelle_as4_unauthenticated_refusals",
+            "AS4 requests refused that no signature vouches for",
+        )
+        yield CounterMetricFamily(name, text, value=self._gate.refused)
+        yield CounterMetricFamily(f"{name}_limited", f"{text}: HTTP 429", value=self._gate.limited)
+        yield CounterMetricFamily(
+            f"{name}_unaudited", f"{text}: not in the audit", value=self._gate.unaudited
+        )
 
 
 class Metrics:
@@ -46,6 +68,10 @@ class Metrics:
         self.backlog = Gauge(
             "passerelle_outbox_rows", "Rows waiting in the outbox", ("endpoint",), registry=self.registry
         )
+
+    def watch_noise(self, gate: NoiseGate) -> None:
+        """Shows what the AS4 listener of this process refused to callers that nobody vouches for."""
+        self.registry.register(_NoiseCollector(gate))
 
     def observe(self, *, route: str, method: str, status: int, seconds: float) -> None:
         method = method if method in _METHODS else "OTHER"
