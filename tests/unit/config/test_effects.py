@@ -24,11 +24,14 @@ from gateway.wiring import (
     breaker_policy,
     french_transport,
     make_french_app,
+    make_puller,
     make_uk_app,
     make_worker,
+    pull_transport,
     retry_schedule,
     webhook_transport,
 )
+from tests.fixtures.agreements import PULLED_FR, agreement
 from tests.fixtures.world import World, make_world
 
 
@@ -61,6 +64,16 @@ class Made:
 
     def as4_app(self) -> Any:
         return make_french_app(self.instance, self.exchange(), self.instance.make_access_point())
+
+    def inbox(self) -> Any:
+        return self.as4_app()[as4_web._INBOX]
+
+    def noise(self) -> Any:
+        return self.inbox().noise.limits
+
+    def puller(self) -> Any:
+        pulled = dataclasses.replace(self.instance, agreement=agreement(fr_to_uk=PULLED_FR))
+        return make_puller(pulled, self.exchange(), pulled.make_access_point(), pull_transport(self.instance))
 
     def worker(self) -> Any:
         return make_worker(
@@ -95,6 +108,13 @@ EFFECTS: dict[str, tuple[Any, Look, Any]] = {
         lambda m: m.instance.make_access_point().as4_message_id("1"),
         "1@gw.example",
     ),
+    "as4.refusals_per_second": (7, lambda m: m.noise().per_second, 7),
+    "as4.refusals_burst": (7, lambda m: m.noise().burst, 7),
+    "as4.refusals_audited": (7, lambda m: m.noise().entries, 7),
+    "pull.lease_s": (7, lambda m: m.inbox().pull_lease.total_seconds(), 7),
+    "pull.receipt_timeout_s": (7, lambda m: m.delivery().receipt_timeout.total_seconds(), 7),
+    "pull.interval_s": (7, lambda m: m.puller().plan.interval_s, 7),
+    "pull.longest_wait_s": (70, lambda m: m.puller().plan.longest_wait_s, 70),
     "france.url": ("https://as4.example/as4", lambda m: m.delivery().url, "https://as4.example/as4"),
     "france.connect_timeout_s": (
         3,
@@ -154,6 +174,7 @@ EFFECTS: dict[str, tuple[Any, Look, Any]] = {
 """setting → (value, how to see it, what is then seen)."""
 
 ELSEWHERE = {
+    "as4.agreement": "test_pull_lives: both sides live by an agreement of their own",
     "as4.host": "test_lives: the address the ministry posts to",
     "as4.port": "test_lives: the address the ministry posts to",
     "database.password_file": "test_database_password",
