@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from gateway.cli import demo_command, endpoints, instance, keys, listing, partner, proof, send
+from gateway.cli import conformance, demo_command, endpoints, instance, keys, listing, partner, proof, send
 from gateway.cli.common import options
 from gateway.config import FOLDER_VARIABLE
 from gateway.core.errors import PasserelleError
@@ -46,6 +46,7 @@ app.command("worker")(instance.worker)
 app.command("sandbox")(instance.sandbox)
 app.command("send")(send.send)
 app.command("balance")(proof.balance)
+app.command("conformance")(conformance.conformance)
 app.add_typer(send.client, name="client")
 app.add_typer(listing.messages, name="messages")
 app.add_typer(listing.cases, name="cases")

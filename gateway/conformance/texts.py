@@ -1,0 +1,56 @@
+"""Every word of a report, in English and French, from ``texts.toml``; the table of cases has its own."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib import resources
+
+from gateway.conformance.model import Case, Expectation, Language, Reason, Text
+
+
+@cache
+def _table() -> dict[str, dict[str, Text]]:
+    content = resources.files("gateway.conformance").joinpath("texts.toml").read_text("utf-8")
+    return {
+        section: {key: Text(**pair) for key, pair in rows.items()}
+        for section, rows in tomllib.loads(content).items()
+    }
+
+
+def section(name: str) -> dict[str, Text]:
+    """All texts of one section, by key. Raises KeyError."""
+    return _table()[name]
+
+
+def label(key: str, language: Language) -> str:
+    """A word of the page's frame. Raises KeyError for one that does not exist."""
+    return section("labels")[key].say(language)
+
+
+def say(reason: Reason, language: Language) -> str:
+    """A finding as one sentence. Raises KeyError for an unknown key or a missing value."""
+    return section("reasons")[reason.key].say(language).format_map(dict(reason.values))
+
+
+def requirement(number: int, language: Language) -> str:
+    """The short name of a requirement of as4.md."""
+    return section("requirements")[str(number)].say(language)
+
+
+def group(name: str, language: Language) -> str:
+    return section("groups")[name].say(language)
+
+
+def expected(case: Case, language: Language) -> str:
+    """What should happen, as one sentence; a refusal names its recommended codes."""
+    if case.expect in {Expectation.FACET, Expectation.PROBE}:
+        return section("facets")[case.id].say(language)
+    text = section("expected")[case.expect.value].say(language)
+    if case.expect in {Expectation.REFUSAL, Expectation.REFUSAL_PREFERRED} and case.codes:
+        either = " ou " if language == "fr" else " or "
+        hint = section("expected")["codes"].say(language)
+        text += " " + hint.format(codes=either.join(case.codes))
+    if case.expect is Expectation.REFUSAL and not case.signal:
+        text += " " + section("expected")["no-signal"].say(language)
+    return text
