@@ -183,6 +183,13 @@ class Memory:
         free = [row for row in rows if row["reference"] not in busy][:limit]
         return tuple(self._sending(row) for row in free)
 
+    def waiting(self, message_id: str) -> Sending | None:
+        """A queued message whatever its time: its receipt has come by another way."""
+        row = self._db.execute(
+            "SELECT * FROM sent WHERE message_id = ? AND status = 'queued'", (message_id,)
+        ).fetchone()
+        return self._sending(row) if row else None
+
     @staticmethod
     def _sending(row: sqlite3.Row) -> Sending:
         names = (

@@ -19,13 +19,21 @@ from aiohttp import web
 from contracts.codes import MessageType
 from contracts.ports import ContractError
 from gateway.core.as4.content import Octets, whole
-from gateway.core.as4.verified import VerifiedError, VerifiedReceipt, VerifiedUserMessage
-from gateway.core.errors import As4Error, ConfigError, PasserelleError, PayloadRefused
+from gateway.core.as4.pmode import ReceiptReply
+from gateway.core.as4.verified import (
+    Verified,
+    VerifiedError,
+    VerifiedPullRequest,
+    VerifiedReceipt,
+    VerifiedUserMessage,
+)
+from gateway.core.errors import As4Error, ConfigError, EmptyChannel, PasserelleError, PayloadRefused
 from gateway.flows.access_point import AccessPoint
 from gateway.flows.contents import in_thread
 from gateway.flows.deliver import PASSING, error_code
 from gateway.flows.ports import Clock, HttpAnswer, Transport
 from gateway.logs import get_logger
+from gateway.sandbox import pulling
 from gateway.sandbox.brain import Brain, opening_service
 from gateway.sandbox.memory import Memory, Received, Sending
 from gateway.sandbox.received import document_of, keep_attachments, read_body
@@ -92,21 +100,50 @@ class Ministry:
         now = self.clock.now()
         verified: VerifiedUserMessage | None = None
         try:
-            verified = await self._opened(request.headers.get("Content-Type", ""), body, now)
-            return await self._take_in(request, verified)
+            opened = await self._opened(request.headers.get("Content-Type", ""), body, now)
+            if isinstance(opened, VerifiedPullRequest):
+                return pulling.give_out(self, opened)
+            if not isinstance(opened, VerifiedUserMessage):
+                return pulling.settle(self, opened)
+            verified = opened
+            return self._replied(request, verified, await self.take_in(verified))
         except As4Error as exc:
-            self._refused[exc.code] = self._refused.get(exc.code, 0) + 1
-            ref_to = verified.message.message_id if verified else exc.ref_to_message_id
-            sealed = self.access_point.error(exc, signal_id=self.clock.new_id(), now=now, ref_to=ref_to)
-            return web.Response(body=sealed.body, headers={"Content-Type": sealed.content_type})
+            return self.refuse(exc, verified)
 
-    async def _opened(self, content_type: str, body: Octets, now: dt.datetime) -> VerifiedUserMessage:
-        def work() -> VerifiedUserMessage:
-            return self.access_point.open_request(content_type, body, now=now)
+    def refuse(self, exc: As4Error, verified: VerifiedUserMessage | None) -> web.Response:
+        """A signed error; nothing but HTTP 400 for a receipt or error that is refused."""
+        if not isinstance(exc, EmptyChannel):
+            self._refused[exc.code] = self._refused.get(exc.code, 0) + 1
+        if exc.of_signal:
+            return web.Response(status=400)
+        ref_to = exc.ref_to_message_id
+        if verified is not None:
+            ref_to, exc.security_profile = verified.message.message_id, verified.pmode.security
+        now = self.clock.now()
+        sealed = self.access_point.error(exc, signal_id=self.clock.new_id(), now=now, ref_to=ref_to)
+        return web.Response(body=sealed.body, headers={"Content-Type": sealed.content_type})
+
+    async def _opened(self, content_type: str, body: Octets, now: dt.datetime) -> Verified:
+        def work() -> Verified:
+            return self.access_point.open_posted(content_type, body, now=now)
 
         return work() if isinstance(body, bytes) else await in_thread(work)
 
-    async def _take_in(self, request: web.Request, verified: VerifiedUserMessage) -> web.StreamResponse:
+    def _replied(
+        self, request: web.Request, verified: VerifiedUserMessage, reply: web.Response | None
+    ) -> web.StreamResponse:
+        """The reply as the P-Mode wants it: in the response, or by callback after a 202."""
+        if reply is None:
+            return _break_connection(request)
+        if verified.pmode.receipt is ReceiptReply.RESPONSE or reply.status != web.HTTPOk.status_code:
+            return reply
+        task = asyncio.create_task(pulling.call_back(self, reply))
+        self._tasks.add(task)
+        task.add_done_callback(self._sent)
+        return web.Response(status=202)
+
+    async def take_in(self, verified: VerifiedUserMessage) -> web.Response | None:
+        """The receipt to give, or HTTP 503; None when it is to be lost on the way. Raises As4Error."""
         now = self.clock.now()
         receipt = self.access_point.receipt(verified, signal_id=self.clock.new_id(), now=now)
         if verified.is_ping:
@@ -144,13 +181,15 @@ class Ministry:
             raise PayloadRefused("the message came twice at the same time") from exc
         self._wake.set()
         if opens and tries - scenario.down_requests <= scenario.lose_receipts:
-            return _break_connection(request)
+            return None
         return web.Response(body=receipt.body, headers={"Content-Type": receipt.content_type})
 
     # ---- sending --------------------------------------------------------------------------------
 
     async def send_forever(self) -> None:
-        """Sends what is due: in order within a case, several cases at a time."""
+        """Sends what is due: in order within a case, several cases at a time; nothing that is pulled."""
+        if self.access_point.outgoing.pulled:
+            return
         while True:
             self._wake.clear()
             free = _CONCURRENT - len(self._tasks)
@@ -173,7 +212,7 @@ class Ministry:
     async def _send(self, item: Sending) -> None:
         queued = item.queued
         try:
-            wire, wire_type, envelope = self._sealed(item)
+            wire, wire_type, envelope = self.sealed(item)
             await self._attempt(item, wire, wire_type, envelope)
         except PasserelleError as exc:
             if item.attempts + 1 >= self.max_attempts:
@@ -184,7 +223,7 @@ class Ministry:
         finally:
             self._busy.discard(queued.reference)
 
-    def _sealed(self, item: Sending) -> tuple[bytes, str, bytes]:
+    def sealed(self, item: Sending) -> tuple[bytes, str, bytes]:
         if item.wire is not None and item.wire_type is not None and item.envelope is not None:
             return item.wire, item.wire_type, item.envelope
         queued = item.queued
@@ -203,6 +242,10 @@ class Ministry:
     async def _attempt(self, item: Sending, wire: bytes, wire_type: str, envelope: bytes) -> None:
         message_id = item.queued.message_id
         answer = await self.transport.post(self.gateway_url, content_type=wire_type, body=wire)
+        if answer.status == web.HTTPAccepted.status_code and not answer.body:
+            later = self.clock.now().timestamp() + pulling.LEASE_S
+            self.memory.try_later(message_id, later, "receipt awaited")
+            return
         signal = self._signal(answer)
         if isinstance(signal, VerifiedReceipt):
             self.access_point.check_receipt(envelope, signal, message_id=message_id)

@@ -19,7 +19,7 @@ from gateway.clock import SystemClock
 from gateway.core.as4.keys import KeyKind
 from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.errors import ConfigError
-from gateway.core.treaty.agreement import uk_fr
+from gateway.core.treaty.agreement import Agreement, load_agreement, uk_fr
 from gateway.flows.access_point import make_access_point
 from gateway.keys import FR, generate_instance, install_trust, load_keyring
 from gateway.keys.partner import load_partner
@@ -27,6 +27,7 @@ from gateway.keys.profiles import profile_keys
 from gateway.logs import get_logger
 from gateway.sandbox.brain import Brain
 from gateway.sandbox.memory import Memory
+from gateway.sandbox.pulling import pull_forever
 from gateway.sandbox.script import load_script
 from gateway.sandbox.server import Ministry, make_as4_app, make_control_app
 from gateway.shutdown import stop_on_signal
@@ -49,6 +50,8 @@ class SandboxSettings(BaseModel):
     as4_port: Port = 9443
     control_port: Port = 9444
     gateway_url: str = "https://127.0.0.1:8441/as4"
+    agreement: str = ""
+    """A file in the folder, in place of the agreement shipped with the gateway."""
     retry_s: Annotated[tuple[float, ...], Field(min_length=1)] = (0.2, 0.5, 1, 2, 5)
     max_bytes: Annotated[int, Field(ge=1024)] = 600_000_000
     """Largest AS4 message taken in, and largest attachment once it is decompressed."""
@@ -94,11 +97,21 @@ class RunningSandbox:
     control_url: str
 
 
+def _agreement(folder: Path, settings: SandboxSettings) -> Agreement:
+    """Raises ConfigError."""
+    if not settings.agreement:
+        return uk_fr()
+    try:
+        return load_agreement((folder / settings.agreement).read_bytes())
+    except OSError as exc:
+        raise ConfigError(f"agreement: {settings.agreement} cannot be read; correct the path") from exc
+
+
 def make_ministry(folder: Path, transport: HttpTransport) -> Ministry:
     """The sandbox of ``folder``, not yet listening. Raises ConfigError."""
     clock = SystemClock()
     settings = load_settings(folder)
-    agreement = uk_fr()
+    agreement = _agreement(folder, settings)
     keys = load_keyring(folder / "keys")
     partner = load_partner(folder / "trust" / "uk", agreement.parties.uk.id, now=clock.now())
     return Ministry(
@@ -139,7 +152,7 @@ async def serving(folder: Path) -> AsyncIterator[RunningSandbox]:
     as4, control = web.AppRunner(make_as4_app(ministry)), web.AppRunner(make_control_app(ministry))
     await as4.setup()
     await control.setup()
-    sender = asyncio.create_task(ministry.send_forever())
+    tasks = [asyncio.create_task(ministry.send_forever()), asyncio.create_task(pull_forever(ministry))]
     try:
         await web.TCPSite(as4, LOOPBACK, settings.as4_port, ssl_context=tls).start()
         await web.TCPSite(control, LOOPBACK, settings.control_port).start()
@@ -149,8 +162,9 @@ async def serving(folder: Path) -> AsyncIterator[RunningSandbox]:
             control_url=f"http://{LOOPBACK}:{control.addresses[0][1]}",
         )
     finally:
-        sender.cancel()
-        await asyncio.gather(sender, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await ministry.drain()
         await as4.cleanup()
         await control.cleanup()
