@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint interop as4-table bench lock clean
+.PHONY: help setup demo test lint interop as4-table fuzz bench lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -40,6 +40,10 @@ as4-table: setup ## Run all tests of AS4 requirements and write docs/as4-conform
 	$(BIN)/pytest -q -n 2 --dist loadgroup -m "as4 and not interop" --as4-results build/as4-results.json tests
 	.ci/interop --as4-results build/as4-interop-results.json
 	$(BIN)/python -m tests.report.as4_table build/as4-results.json build/as4-interop-results.json
+
+FUZZ_SECONDS ?= 60
+fuzz: setup ## Bend messages for a minute (or FUZZ_SECONDS=n) and see that only documented errors come out
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 bench: setup ## Measure messages per second, CPU per message and the ratio to the cryptographic floor
 	$(BIN)/python -m bench
