@@ -117,6 +117,7 @@ async def take_in(inbox: FrenchInbox, verified: VerifiedUserMessage, now: dt.dat
 
 
 async def _refused_message(inbox: FrenchInbox, exc: As4Error, verified: VerifiedUserMessage) -> As4Answer:
+    exc.security_profile = verified.pmode.security
     return await refuse(inbox, exc, message=verified.message, party=verified.party_id)
 
 

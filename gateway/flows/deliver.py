@@ -217,6 +217,7 @@ def _judge(job: Job, answer: HttpAnswer, envelopes: tuple[bytes, ...], d: Delive
     opened = d.access_point.open_answer(answer.content_type, answer.body, now=d.clock.now())
     as4_id = d.access_point.as4_message_id(job.record.message_id)
     if isinstance(opened, VerifiedError):
+        d.access_point.check_profile(envelopes[0], opened)
         return error_code(opened, as4_id)
     match_any(opened, envelopes, job, d)
     return None

@@ -51,12 +51,15 @@ async def serve_pull(inbox: FrenchInbox, request: VerifiedPullRequest, *, remote
         answer = await _next(inbox, request, delivery)  # (3)
     except As4Error as exc:
         exc.ref_to_message_id = request.message_id
+        exc.security_profile = request.profile
         # Through the noise gate although it is signed: whoever captured a request can send it again.
         return await refuse(inbox, exc, party=request.party_id, remote=remote)
     if answer is not None:
         return answer
+    empty = EmptyChannel("nothing waits in this MPC")
+    empty.security_profile = request.profile
     nothing = inbox.access_point.error(
-        EmptyChannel("nothing waits in this MPC"),
+        empty,
         signal_id=inbox.clock.new_id(),
         now=inbox.clock.now(),
         ref_to=request.message_id,

@@ -97,12 +97,14 @@ async def _awaited(d: Delivery, as4_message_id: str | None) -> _Awaited | None:
 def _judged(
     awaited: _Awaited, signal: VerifiedReceipt | VerifiedError, answer: HttpAnswer, d: Delivery
 ) -> Try | None:
-    """The attempt that this signal ends; None for an error about something else. Raises InvalidReceipt."""
+    """The attempt that this signal ends; None for an error about something else. Raises InvalidReceipt, and
+    PolicyNoncompliance for a signal of another security profile than the message."""
     now = d.clock.now()
     code: str | None = None
     if isinstance(signal, VerifiedReceipt):
         match_any(signal, awaited.envelopes, awaited.job, d)
     else:
+        d.access_point.check_profile(awaited.envelopes[0], signal)
         try:
             code = error_code(signal, d.access_point.as4_message_id(awaited.job.record.message_id))
         except ReceiptMissing:
