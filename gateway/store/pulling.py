@@ -16,8 +16,8 @@ _HANDED_OUT = and_(_O.lease.is_not(None), or_(_O.wire.is_not(None), _O.wire_blob
 _OLDEST = (
     select(_O.entry_id, _O.due_at, case((_HANDED_OUT, 1), else_=0).label("lapsed"))
     .where(
-        _O.channel == bindparam("channel"),
-        _O.endpoint == bindparam("endpoint"),
+        _O.channel == bindparam("kind"),
+        _O.endpoint == bindparam("receiver"),
         _O.due_at <= bindparam("now"),
         ~PRECEDED,
     )
@@ -32,7 +32,7 @@ _TAKE = (
     .values(lease=bindparam("token"), due_at=bindparam("until"), attempts=_O.attempts + bindparam("lapsed"))
     .returning(t.outbox)
 )
-_OF_MESSAGE = and_(_O.message_id == bindparam("id"), _O.channel == bindparam("channel"))
+_OF_MESSAGE = and_(_O.message_id == bindparam("id"), _O.channel == bindparam("kind"))
 _SEIZE = (
     update(t.outbox)
     .where(_OF_MESSAGE)
@@ -47,7 +47,7 @@ class PullTransaction(OutboxTransaction):
         self, channel: Channel, endpoint: str, *, now: dt.datetime, lease: dt.timedelta
     ) -> Claim | None:
         token = secrets.token_hex(16)
-        where = {"channel": channel.value, "endpoint": endpoint, "now": now}
+        where = {"kind": channel.value, "receiver": endpoint, "now": now}
 
         def work(connection: Connection) -> Claim | None:
             head = connection.execute(_OLDEST, where).one_or_none()
@@ -70,7 +70,7 @@ class PullTransaction(OutboxTransaction):
     async def seize(self, message_id: str, channel: Channel, *, until: dt.datetime) -> OutboxEntry | None:
         values = {
             "id": message_id,
-            "channel": channel.value,
+            "kind": channel.value,
             "token": secrets.token_hex(16),
             "until": until,
         }
@@ -82,7 +82,7 @@ class PullTransaction(OutboxTransaction):
         return await self._run(work)
 
     async def waiting(self, message_id: str, channel: Channel) -> OutboxEntry | None:
-        values = {"id": message_id, "channel": channel.value}
+        values = {"id": message_id, "kind": channel.value}
 
         def work(connection: Connection) -> OutboxEntry | None:
             row = connection.execute(_LOOK, values).first()
