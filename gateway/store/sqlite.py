@@ -64,7 +64,7 @@ def _engine(
             "foreign_keys=ON",
             "secure_delete=FAST",
             "temp_store=MEMORY",
-            "cache_size=-16000",
+            "cache_size=-4000",  # of each connection: a blob read or written fills it, whatever its size
             f"query_only={'ON' if read_only else 'OFF'}",
             f"busy_timeout={int(busy_seconds * 1000)}",
         ):
