@@ -9,7 +9,7 @@ from gateway.config import ENV_PREFIX, FOLDER_VARIABLE, SETTINGS_FILE, Settings,
 PAGE = Path("docs/configuration.md")
 _INTRODUCTION = f"""# Settings
 
-Written by `python -m gateway.config_page` from `gateway/config.py`; a test keeps it current.
+Written by `python -m gateway.config_page` from `gateway/config_sections.py`; a test keeps it current.
 
 An instance reads `{SETTINGS_FILE}` in its folder. Every setting is also an environment variable, which wins
 over the file: `{ENV_PREFIX}FRANCE__URL` sets `url` in section `[france]`. An unknown name is refused, in the

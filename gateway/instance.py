@@ -159,7 +159,7 @@ class Instance:
     ) -> Exchange:
         """What the UK-side use cases work with. ``issuer``: our base URL as bound, else from the settings.
         Raises ConfigError."""
-        part, limits = self.settings.uk_api, self.settings.limits
+        part, limits, agreed = self.settings.uk_api, self.settings.limits, self.agreement.limits
         bound = issuer or url_of(part.host, part.port, tls=part.tls)
         clients = clients or self.load_clients()
         return Exchange(
@@ -175,8 +175,8 @@ class Instance:
             limits=Limits(
                 message_bytes=limits.uk_body_bytes,
                 attachment_bytes=limits.attachment_bytes,
-                attachments_bytes=limits.attachments_bytes,
-                attachments=limits.attachments,
+                attachments_bytes=min(limits.attachments_bytes, agreed.attachments_total_bytes),
+                attachments=min(limits.attachments, agreed.attachments_count),
                 read_seconds=limits.read_s,
                 least_rate=limits.least_rate,
             ),

@@ -51,8 +51,6 @@ from gateway.flows.large import under_lease
 from gateway.flows.outgoing import NEVER_STOPPED
 from gateway.flows.ports import HttpAnswer
 from gateway.flows.wire import Parcel, parcel_of, sealed
-from gateway.flows.wire import sealed_envelopes as sealed_envelopes  # for who delivers in another way
-from gateway.flows.wire import sealed_wire as sealed_wire
 
 PASSING: Final = frozenset(
     {"EBMS:0002", "EBMS:0005", "EBMS:0006", "EBMS:0201", "EBMS:0202", "EBMS:0301", "EBMS:0302"}
