@@ -158,8 +158,10 @@ def _show_theirs(instance: Instance, short: str, party: Party, *, as_json: bool)
             purposes_text(item.purposes) or "of no use: its key usage allows neither signing nor encrypting"
         )
         show_certificate(number, title, facts(item.certificate, now), source=folder.shown(item.path))
+        say()
     if not installed:
         say("No certificate is installed: passerelle partner add fr --certificate FILE --ca FILE")
+        say()
     _show_pmodes(instance)
 
 
@@ -184,7 +186,6 @@ def _unverified(instance: Instance) -> list[dict[str, str]]:
 
 def _show_pmodes(instance: Instance) -> None:
     exchange, rows = instance.agreement.exchange, instance.agreement.pmode_rows
-    say()
     out.print("P-Modes: the same in all", style="bold")
     field("service", exchange.service)
     field("its type", exchange.service_type or "none")
@@ -258,7 +259,7 @@ def _show_ours(instance: Instance, url: str, *, export: Path | None, as_json: bo
     say()
     for number, (file, use, certificate) in enumerate(rows, start=1):
         show_certificate(number, use, facts(certificate, now), source=file)
-    say()
+        say()
     if written:
         say(f"Written to {export}: {', '.join(path.name for path in written)}")
     say("Send the files by e-mail, and read the SHA-256 fingerprints aloud by phone, on a known number.")

@@ -39,8 +39,11 @@ def try_partner(
             rows = [{**dataclasses.asdict(step), "seconds": round(step.seconds, 3)} for step in steps]
             print_json({"ok": passed, "party": party.id, "url": instance.settings.france.url, "steps": rows})
         else:
-            last = "Connected: every step passed." if passed else "Not connected: a step failed."
-            out.print(last, style="bold green" if passed else "bold red")
+            failed = ", ".join(step.name for step in steps if step.outcome is Outcome.FAILED)
+            out.print(
+                "Connected: every step passed." if passed else f"Not passed: the step {failed} failed.",
+                style="bold green" if passed else "bold red",
+            )
         return passed
 
     if not run(work):
@@ -81,7 +84,7 @@ _STYLES = {Outcome.OK: "green", Outcome.FAILED: "bold red", Outcome.SKIPPED: "di
 
 def _show_step(step: Step) -> None:
     style = _STYLES[step.outcome]
-    field_style = f"[{style}]{step.outcome.value:<10}[/{style}]"
+    field_style = f"[{style}]{step.outcome.value:<11}[/{style}]"
     lines = _fold(step.result)
     out.print(f"  {field_style} {step.name:<8} ", end="")
     out.print(lines[0], markup=False)
@@ -90,8 +93,8 @@ def _show_step(step: Step) -> None:
         if text:
             rows += [(label if n == 0 else "", line) for n, line in enumerate(_fold(text))]
     for label, line in rows:
-        out.print(f"{'':13}{label:<8} {line}", markup=False)
+        out.print(f"{'':14}{label:<8} {line}", markup=False)
 
 
 def _fold(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH - 22, break_long_words=False, break_on_hyphens=False) or [""]
+    return textwrap.wrap(text, WIDTH - 23, break_long_words=False, break_on_hyphens=False) or [""]

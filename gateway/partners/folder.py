@@ -237,7 +237,8 @@ def _undo(before: Sequence[FileChange]) -> None:
 
 def _write(change: FileChange) -> None:
     if change.content is None:
-        change.path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            change.path.unlink()
         return
     change.path.parent.mkdir(parents=True, exist_ok=True)
     temporary = change.path.with_name(change.path.name + ".new")

@@ -134,23 +134,18 @@ def _sort(judging: _Judging) -> list[tuple[Given, Purpose]]:
     """(1) Which certificate is for what: the option says it, or for one file of two, the key usage."""
     parcel, known = judging.parcel, judging.known
     wanted: list[tuple[Given, Purpose]] = []
-    trusted = {g.certificate for g in parcel.anchors}
-    leaves = [g for g in parcel.signing if not is_ca(g.certificate) or g.certificate in trusted]
+    leaves = _leaves(parcel.signing, parcel)
     signing = [g for g in leaves if known.may_sign(g.certificate)]
     rest = [g for g in leaves if not known.may_sign(g.certificate)]
     if parcel.encryption:
-        encryption = [g for g in parcel.encryption if not is_ca(g.certificate) or g.certificate in trusted]
+        encryption = _leaves(parcel.encryption, parcel)
     else:
         encryption = rest or [g for g in signing if known.may_encrypt(g.certificate)]
         rest = []
-    for purpose, found, files in (
-        (Purpose.SIGN, [*signing, *rest], parcel.signing),
-        (Purpose.ENCRYPT, encryption, parcel.encryption),
-    ):
-        if files and not found and purpose is Purpose.SIGN and encryption:
-            judging.refuse("wrong_usage", files[0], purpose=_DOING[purpose])
-        elif files and not found:
+    for files in (parcel.signing, parcel.encryption):
+        if files and not _leaves(files, parcel):
             judging.refuse("is_ca", files[0])
+    for purpose, found in ((Purpose.SIGN, [*signing, *rest]), (Purpose.ENCRYPT, encryption)):
         if len(found) > 1:
             judging.refuse("several", found[0], count=len(found), purpose=_DOING[purpose])
         wanted += [(given, purpose) for given in found]
@@ -161,6 +156,13 @@ def _sort(judging: _Judging) -> list[tuple[Given, Purpose]]:
                 judging.refuse("not_a_ca", given)
             wanted.append((given, purpose))
     return wanted
+
+
+def _leaves(files: Sequence[Given], parcel: Parcel) -> list[Given]:
+    """Without the CAs of a bundle; a CA alone counts when given as its own anchor (openssl req -x509)."""
+    trusted = {g.certificate for g in parcel.anchors}
+    leaves = [g for g in files if not is_ca(g.certificate)]
+    return leaves or [g for g in files if g.certificate in trusted]
 
 
 def _judge_one(judging: _Judging, store: TrustStore, given: Given, purpose: Purpose) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 from contracts.codes import Direction
 from gateway.core.as4.namespaces import PING_ACTION, PING_SERVICE, PUSH
 from gateway.core.as4.policy import SecurityPolicy
+from gateway.core.as4.profiles import SecurityProfile
 from gateway.core.errors import ConfigError
 from gateway.core.treaty.agreement import Agreement, Party, PModeRow
 from gateway.partners.metadata import KeyReference
@@ -72,12 +73,13 @@ def make_line(
     key_reference: KeyReference = KeyReference.BST,
 ) -> Line:
     """The line from the agreement: its rows in order, then a ping each way. Raises ConfigError for rows that
-    are not One-Way/Push with the receipt in the response."""
+    are not One-Way/Push of profile 1.15 with the receipt in the response."""
     rows = agreement.pmode_rows
-    if any(row.mep_binding != PUSH or row.receipt != "response" for row in rows):
+    plain = (PUSH, "response", SecurityProfile.EDELIVERY_1_15)
+    if any((row.mep_binding, row.receipt, row.security) != plain for row in rows):
         raise ConfigError(
-            "the agreement has P-Modes that pull or reply by callback; P-Mode files are written for push "
-            "only: enter them by hand after passerelle partner show"
+            "the agreement has P-Modes that pull, reply by callback or use profile 2.0; P-Mode files are "
+            "written for push and profile 1.15 only: enter them by hand after passerelle partner show"
         )
     legs = [_leg(row) for row in rows]
     for direction in Direction:
