@@ -91,7 +91,8 @@ class Transaction(Protocol):
         self, record: MessageRecord, message: Message, attachments: Sequence[StoredAttachment]
     ) -> MessageRecord:
         """Stores; returns the record with its sequence. Raises DuplicateMessage. Attachments that are blobs
-        belong to the message from then on; raises LookupError when one is gone or belongs to another."""
+        belong to the message from then on; raises LookupError when one is gone or belongs to another (the
+        transaction must not commit)."""
         ...
 
     async def get_message(self, message_id: str) -> MessageRecord | None: ...

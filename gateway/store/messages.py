@@ -137,7 +137,7 @@ class MessageTransaction(TransactionBase):
     ) -> MessageRecord:
         """Raises DuplicateMessage when the sender's AS4 MessageId or the message id itself is stored
         already (the transaction stays usable), LookupError for an unknown case, a destroyed key, or a blob
-        that is gone or belongs to another message."""
+        that is gone or belongs to another message (then the transaction must not commit)."""
         row = _row(record)
 
         def work(connection: Connection) -> int:

@@ -369,6 +369,24 @@ async def test_purge_is_bounded_and_comes_to_an_end(store: SqlStore, store_url: 
     assert await read(store, fresh) == b"fresh"
 
 
+async def test_what_is_half_removed_is_gone(store: SqlStore, store_url: str) -> None:
+    """An expired blob of which one purge removed a part can neither be read nor linked nor written on."""
+    blob = await write(store, bytes(CHUNK * (SWEEP + 5)))
+    await raw(store_url, "UPDATE blobs SET expires_at = 1")
+    async with store.begin() as tx:
+        assert await tx.purge(T0) == SWEEP
+    assert await rows(store_url) == (1, 5)
+    with pytest.raises(LookupError):
+        await read(store, blob, CHUNK * SWEEP + 1)
+    with pytest.raises(LookupError):
+        async with store.begin() as tx:
+            await accept(tx, new_case(), attachments=(attachment(blob),))
+    async with store.begin() as tx:
+        with pytest.raises(LookupError):
+            await tx.put_chunks(blob.blob_id, SWEEP + 5, [b"x"], size=None, until=later(0))
+    assert sum(await purge(store)) == 6
+
+
 async def test_two_nodes_purge_at_once(store: SqlStore, store_url: str) -> None:
     """They do not wait for each other for ever, and together remove everything once."""
     for _ in range(6):
