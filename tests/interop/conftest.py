@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.register_assert_rewrite("tests.interop.plays")
+
 from tests.interop.certificates import Certificates
 from tests.interop.ours import OurEnd, our_end
 from tests.interop.phase4 import PeerMissing, Phase4, running

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from aiohttp import web
 from cryptography import x509
 
 from gateway.clock import SystemClock
-from gateway.core.as4.content import whole
+from gateway.core.as4.content import IN_MEMORY, Octets, size_of, whole
 from gateway.core.as4.keys import DecryptionKey, SigningKey
 from gateway.core.as4.message import ErrorEntry, Payload, Property, Sealed, SealedMessage, UserMessage
 from gateway.core.as4.open import open_message
@@ -31,7 +32,10 @@ from gateway.core.as4.signals import build_error
 from gateway.core.as4.trust import TrustStore
 from gateway.core.as4.verified import VerifiedError, VerifiedReceipt, VerifiedUserMessage
 from gateway.core.errors import As4Error, PasserelleError
+from gateway.flows.contents import stream
+from gateway.flows.ports import StreamedBody
 from gateway.transport.http import HttpTransport
+from gateway.transport.spool import FileContent, Patience, spool
 from gateway.transport.tls import client_context, server_context
 from tests.interop.agreement import ALL
 from tests.interop.certificates import Certificates
@@ -82,7 +86,8 @@ class OurEnd:
     answered: dict[str, Sealed] = field(default_factory=dict)
     answer: Answering | None = None
     on_message: Callable[[VerifiedUserMessage], Coroutine[Any, Any, None]] | None = None
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    spooled: list[FileContent] = field(default_factory=list)
+    """Bodies of large messages: what was received reads from them."""
     tls_versions: list[str] = field(default_factory=list)
     clock: SystemClock = field(default_factory=SystemClock)
 
@@ -91,6 +96,10 @@ class OurEnd:
         return f"https://127.0.0.1:{self.port}/as4"
 
     def reset(self) -> None:
+        """Forgets what happened; called before each test."""
+        for body in self.spooled:
+            body.close()
+        self.spooled.clear()
         self.received.clear()
         self.refused.clear()
         self.answered.clear()
@@ -150,7 +159,10 @@ class OurEnd:
             clock=self.clock, tls=context, total_timeout_s=SECONDS, max_answer_bytes=10_000_000
         )
         async with transport:
-            answer = await transport.post(url, content_type=sealed.content_type, body=sealed.body)
+            body = sealed.body
+            if size_of(body) > IN_MEMORY:
+                body = StreamedBody(size=size_of(body), open=partial(stream, body))
+            answer = await transport.post(url, content_type=sealed.content_type, body=body)
         sent = Sent(message=message, sealed=sealed, status=answer.status, answer=answer.body)
         try:
             opened = self._open(answer.content_type, answer.body)
@@ -186,11 +198,13 @@ class OurEnd:
         transport = request.transport
         connection = None if transport is None else transport.get_extra_info("ssl_object")
         self.tls_versions.append(connection.version() if connection is not None else "none")
-        body = await request.read()
+        body = await spool(request.content, limit=MAX_BYTES, patience=Patience(SECONDS, 1_000_000))
+        if isinstance(body, FileContent):
+            self.spooled.append(body)
         sealed = await asyncio.to_thread(self._take, request.headers.get("Content-Type", ""), body)
         return web.Response(body=sealed.body, headers={"Content-Type": sealed.content_type})
 
-    def _take(self, content_type: str, body: bytes) -> Sealed:
+    def _take(self, content_type: str, body: Octets) -> Sealed:
         try:
             opened = self._open(content_type, body)
             assert isinstance(opened, VerifiedUserMessage)
@@ -271,6 +285,7 @@ def our_end(folder: Path, certificates: Certificates) -> Iterator[OurEnd]:
     try:
         yield end
     finally:
+        end.reset()
         end.run(runner.cleanup())
         loop.call_soon_threadsafe(loop.stop)
         thread.join(timeout=5)

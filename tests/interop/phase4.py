@@ -106,15 +106,15 @@ class Phase4:
         found: dict[str, Any] = self.call("status", seconds=5)
         return found
 
-    def send(self, pmode: PMode, url: str, **options: Any) -> dict[str, Any]:
+    def send(self, agreed: PMode, url: str, **options: Any) -> dict[str, Any]:
         """phase4 sends one user message by this P-Mode; says how it was answered and what it verified."""
-        found: dict[str, Any] = self.call("send", {**header_json(pmode), "url": url, **options})
+        found: dict[str, Any] = self.call("send", {**header_json(agreed), "url": url, **options})
         return found
 
-    def pull(self, pmode: PMode, url: str, **options: Any) -> dict[str, Any]:
+    def pull(self, agreed: PMode, url: str, **options: Any) -> dict[str, Any]:
         """phase4 sends a PullRequest for the P-Mode's channel and POSTs the receipt back."""
         found: dict[str, Any] = self.call(
-            "pull", {**header_json(pmode), "mpc": pmode.mpc, "url": url, **options}
+            "pull", {**header_json(agreed), "mpc": agreed.mpc, "url": url, **options}
         )
         return found
 

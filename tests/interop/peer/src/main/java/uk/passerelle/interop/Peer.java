@@ -3,9 +3,13 @@ package uk.passerelle.interop;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
+import java.security.Provider;
+import java.security.Security;
+import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
+import org.bouncycastle.jce.provider.BouncyCastleProvider;
 import org.eclipse.jetty.ee10.servlet.ServletContextHandler;
 import org.eclipse.jetty.server.HttpConfiguration;
 import org.eclipse.jetty.server.HttpConnectionFactory;
@@ -61,7 +65,18 @@ public final class Peer {
     }));
   }
 
+  /**
+   * The AES-GCM of Java 17 keeps a whole ciphertext until its tag is checked, and {@code CipherInputStream} gives
+   * it a new buffer every 512 bytes: 50 MB take ten minutes. Bouncy Castle, which phase4 brings, streams.
+   */
+  private static void preferStreamingCipher() {
+    Provider slow = Security.getProvider("SunJCE");
+    int place = List.of(Security.getProviders()).indexOf(slow) + 1;
+    Security.insertProviderAt(new BouncyCastleProvider(), place);
+  }
+
   public static void main(String[] arguments) throws Exception {
+    preferStreamingCipher();
     Peer peer = new Peer(Path.of(arguments[0]));
     Server server = peer.serve();
     peer.control(server);
