@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Final
 
 from gateway.conformance import facets
@@ -25,7 +25,9 @@ from gateway.conformance.model import (
     reason,
 )
 from gateway.conformance.probes import PROBES, reach
+from gateway.core.as4.content import CHUNK
 from gateway.core.errors import DeliveryError
+from gateway.flows.ports import StreamedBody
 from gateway.transport.http import HttpTransport
 
 Progress = Callable[[Result, int, int], None]
@@ -117,7 +119,9 @@ class _Run:
         )
         async with transport:
             try:
-                answer = await transport.post(target.url, content_type=wire.content_type, body=wire.body)
+                answer = await transport.post(
+                    target.url, content_type=wire.content_type, body=_streamed(wire.body)
+                )
             except DeliveryError as exc:
                 return Exchange(wire=wire, seen=no_answer(exc, elapsed_ms=_ms(clock() - begun)))
         elapsed = _ms(clock() - begun)
@@ -135,6 +139,16 @@ class _Run:
             again = await self._send(self._shop.honest(self._shop.payload()))
             if again.seen.kind is Kind.NO_ANSWER:
                 self._stop("stopped")
+
+
+def _streamed(content: bytes) -> StreamedBody:
+    """The octets of a message in pieces: large ones must not hold up the event loop."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for begin in range(0, len(content), CHUNK):
+            yield content[begin : begin + CHUNK]
+
+    return StreamedBody(size=len(content), open=pieces)
 
 
 def _ms(seconds: float) -> int:
