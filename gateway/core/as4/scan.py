@@ -75,9 +75,8 @@ class Window:
         gathered = [self._stretch[drop:]]
         self._base += drop
         have = self._base + len(gathered[0])
-        for chunk in self._chunks:
+        while have < end:  # which is inside, and ``exactly`` gives all of it or raises
+            chunk = next(self._chunks)
             gathered.append(chunk)
             have += len(chunk)
-            if have >= end:
-                break
         self._stretch = b"".join(gathered)

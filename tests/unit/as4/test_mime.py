@@ -35,6 +35,7 @@ GOOD = {
     "two-parts": (TYPE, body(ROOT, part(b"x")), [("p@x", b"x")]),
     "lf-inside": (TYPE, body(ROOT, part(b"a\nb\r\n\r\n--c\r\n")), [("p@x", b"a\nb\r\n\r\n--c\r\n")]),
     "delimiter-lookalike": (TYPE, body(ROOT, part(b"a\r\n--bb\r\nc")), [("p@x", b"a\r\n--bb\r\nc")]),
+    "many-lookalikes": (TYPE, body(ROOT, part(b"\r\n--bb" * 1000)), [("p@x", b"\r\n--bb" * 1000)]),
     "empty-part": (TYPE, body(ROOT, part(b"")), [("p@x", b"")]),
     "no-final-newline": (TYPE, body(ROOT, part(b"x"), end=b"\r\n--b--"), [("p@x", b"x")]),
     "padded-delimiter": (TYPE, body(ROOT, part(b"x")).replace(b"--b\r\n", b"--b \t\r\n"), [("p@x", b"x")]),
@@ -67,6 +68,7 @@ BAD = {
     "long-preamble": (TYPE, b"x" * 2000 + b"\r\n" + body(ROOT)),
     "no-parts": (TYPE, b"--b--\r\n"),
     "empty": (TYPE, b""),
+    "lookalikes-without-end": (TYPE, body(ROOT, part(b"\r\n--bb" * 1001))),
     "bare-lf": (TYPE, body(ROOT, part(b"x")).replace(b"\r\n", b"\n")),
     "content-id-twice": (TYPE, body(ROOT, part(b"x"), part(b"y"))),
     "header-twice": (TYPE, body(ROOT, part(b"x", "Content-ID: <q@x>"))),
@@ -143,12 +145,12 @@ def test_a_message_beyond_the_limit_is_refused_before_it_is_read():
 
 
 @pytest.mark.parametrize("wrapped", [bytes, lambda content: Chopped(content, (262_144, 65_521))])
-def test_lookalike_delimiters_cost_linear_time(wrapped):
-    """A MIME bomb of a million almost-boundaries is refused in bounded time."""
+def test_lookalike_delimiters_cost_little(wrapped):
+    """A MIME bomb of hundreds of thousands of almost-boundaries is refused after the first thousand."""
     begun = time.process_time()
     with pytest.raises(MimeInconsistency):
-        parse_multipart(TYPE, wrapped(body(ROOT, part(b"\r\n--bb" * 300_000), end=b"")), POLICY)
-    assert time.process_time() - begun < 3
+        parse_multipart(TYPE, wrapped(body(ROOT, part(b"\r\n--bb" * 300_000))), POLICY)
+    assert time.process_time() - begun < 0.5
 
 
 @pytest.mark.as4(27)
