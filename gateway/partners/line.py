@@ -16,7 +16,7 @@ from gateway.core.errors import ConfigError
 from gateway.core.treaty.agreement import Agreement, Party, PModeRow
 from gateway.partners.metadata import KeyReference
 
-UNKNOWN_URL: Final = "https://AS4-MINISTERE.example/as4"
+UNKNOWN_URL: Final = "https://ministere.example/as4"
 """Stands where the partner writes its own address."""
 PASSWORD: Final = "CHANGE-ME"  # noqa: S105 — a placeholder that the partner replaces
 RETRY_ATTEMPTS: Final = 12

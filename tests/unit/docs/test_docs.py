@@ -273,9 +273,11 @@ def test_configuration_page_is_current() -> None:
 
 
 _ADDRESS = re.compile(
-    r"https?://(?!127\.0\.0\.1|docs\.oasis-open\.org|www\.w3\.org|<h|[a-z.]+\.example\b)[^\s)]*"
+    r"https?://(?!127\.0\.0\.1|docs\.oasis-open\.org|www\.w3\.org|<h|[a-z.]+\.example\b"
+    r"|domibus\.eu/configuration\b|holodeck-b2b\.org/schemas/)[^\s)]*"
 )
-"""Any address but loopback, the standards' own names and invented hosts: registries are among the rest."""
+"""Any address but loopback, namespaces of standards and products, and invented hosts: registries are among
+the rest."""
 _MACHINE = re.compile(r"/(?:work|tmp|home|root)/")
 
 
