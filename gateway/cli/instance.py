@@ -60,7 +60,7 @@ def init(
         out.print(f"console account {operator}, password {password} (shown once)", markup=False)
     out.print(f"Instance made in {directory}. Next:", markup=False)
     if not with_sandbox:
-        out.print("  put the French certificates into trust/fr/anchors and trust/fr/party", markup=False)
+        out.print(f"  passerelle -C {directory} partner add fr --help", markup=False)
     out.print(f"  passerelle -C {directory} check\n  passerelle -C {directory} serve", markup=False)
 
 

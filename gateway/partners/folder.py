@@ -93,6 +93,7 @@ class TrustFolder:
             Installed(path=path, certificate=certificate, purposes=_party_purposes(certificate))
             for path, certificate in _certificates(self.trust / "party")
         ]
+        found.sort(key=lambda item: Purpose.SIGN not in item.purposes)
         shared = (Purpose.ANCHOR,) if self.own_tls_folder else (Purpose.ANCHOR, Purpose.TLS_ANCHOR)
         found += [
             Installed(path=path, certificate=certificate, purposes=shared)

@@ -20,7 +20,7 @@ _HEADER = re.compile(r"^\s*\[(?P<name>[^\[\]]+)\]\s*(#.*)?$")
 def with_setting(text: str, section: str, key: str, value: object) -> str:
     """The text with ``key = value`` in ``[section]``. Raises ConfigError with the line to set by hand."""
     line = f"{key} = {toml_value(value)}"
-    by_hand = ConfigError(f"set this line in section [{section}] of passerelle.toml yourself: {line}")
+    by_hand = ConfigError(f"set this line in passerelle.toml, section {section}, yourself: {line}")
     try:
         before: dict[str, Any] = tomllib.loads(text)
         edited = _edited(text, section, key, line)

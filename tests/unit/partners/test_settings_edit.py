@@ -62,7 +62,7 @@ def test_what_cannot_be_edited_safely_is_left_to_the_operator(before: str) -> No
     with pytest.raises(ConfigError) as caught:
         with_setting(before, "france", "url", URL)
     assert caught.value.detail == (
-        f'set this line in section [france] of passerelle.toml yourself: url = "{URL}"'
+        f'set this line in passerelle.toml, section france, yourself: url = "{URL}"'
     )
 
 
