@@ -109,6 +109,9 @@ class Certificates:
     third: Pair = field(default_factory=lambda: _rsa(f"{THIRD} signing"))
     """A party that both ends know, and that is neither of them."""
     untrusted: Pair = field(default_factory=lambda: _rsa(f"{FR} signing, false", ca="Foreign CA"))
+    stranger: Pair = field(default_factory=lambda: _rsa(f"{UK} signing, false", ca="Foreign CA"))
+    """As ``untrusted`` for the other side: WSS4J trusts every certificate of its own key store."""
+    other_recipient: Pair = field(default_factory=lambda: _rsa("another recipient", usage=pki.ENCRYPTS))
     tls: Pair = field(
         default_factory=lambda: _rsa(
             "127.0.0.1",

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("tests.interop.plays")
+pytest.register_assert_rewrite(
+    "tests.interop.plays", "tests.interop.scenarios_good", "tests.interop.scenarios_bad"
+)
 
-from tests.interop.certificates import Certificates
-from tests.interop.ours import OurEnd, our_end
-from tests.interop.phase4 import PeerMissing, Phase4, running
+from tests.interop.certificates import Certificates  # noqa: E402 — their asserts are rewritten first
+from tests.interop.ours import OurEnd, our_end  # noqa: E402 — their asserts are rewritten first
+from tests.interop.phase4 import PeerMissing, Phase4, running  # noqa: E402 — their asserts are rewritten first
 
 
 @pytest.fixture(scope="session")

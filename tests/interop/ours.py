@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -149,10 +150,10 @@ class OurEnd:
         self, url: str, message: UserMessage, sealed: SealedMessage, *, tls: ssl.SSLContext | None = None
     ) -> Sent:
         """POST what is sealed already: a retry, or something bent on purpose."""
-        return self.run(self._post(url, message, sealed, tls))
+        return self.run(self.post_async(url, message, sealed, tls))
 
-    async def _post(
-        self, url: str, message: UserMessage, sealed: SealedMessage, tls: ssl.SSLContext | None
+    async def post_async(
+        self, url: str, message: UserMessage, sealed: SealedMessage, tls: ssl.SSLContext | None = None
     ) -> Sent:
         context = tls or client_context(anchors=self.folder / "anchors")
         transport = HttpTransport(
@@ -298,3 +299,12 @@ def content(payload: Payload) -> bytes:
 
 def prop(name: str, value: str, type: str | None = None) -> Property:  # noqa: A002 — the header's own word
     return Property(name=name, value=value, type=type)
+
+
+def wait_for(look: Callable[[], list[Any]], *, seconds: float = 20) -> list[Any]:
+    """The first list that is not empty. Fails after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, "nothing came"
+        time.sleep(0.05)
+    return found

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gateway.core.as4.pmode import PMode
 from tests.fixtures.world import free_port
 from tests.interop.agreement import RSA_PMODES, header_json, pmode_json
 from tests.interop.certificates import Certificates
-from gateway.core.as4.pmode import PMode
 
 SOURCES = Path(__file__).parent / "peer"
 BUILDS = Path(__file__).parents[2] / "build" / "interop-peer"
@@ -174,7 +174,7 @@ def write_configuration(
         "rsa": uk.decrypt,
         "ed25519": uk.x25519_decrypt,
         "ecdsa": uk.ec_decrypt,
-        "wrong": certificates.third,
+        "wrong": certificates.other_recipient,
     }
     trust = {"uk-sign": uk.sign, "uk-ed25519": uk.ed25519_sign, "uk-ec": uk.ec_sign}
     certificates.write_ca(folder)

@@ -1,4 +1,4 @@
-"""The plays of honest messages: send, and compare everything that arrived and everything that was answered."""
+"""The plays of honest messages: send, then compare all that arrived and all that was answered."""
 
 from __future__ import annotations
 

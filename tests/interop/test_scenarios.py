@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop import scenarios_good  # noqa: F401 — fills the list
+from tests.interop import scenarios_bad, scenarios_good  # noqa: F401 — they fill the list
 from tests.interop.ours import OurEnd
 from tests.interop.phase4 import Phase4
 from tests.interop.scenario import Ends, Scenario, scenario
