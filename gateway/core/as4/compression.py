@@ -18,10 +18,13 @@ from gateway.core.as4.message import (
     Payload,
     Property,
 )
+from gateway.core.as4.streams import Pinned
 from gateway.core.errors import DecompressionFailure, ValueInconsistent, ValueNotRecognized
 
 GZIP: Final = "application/gzip"
 _LEVEL: Final = 6
+_PIN: Final = "sha256"
+"""Digest by which a large uncompressed payload is compared with itself at every sending."""
 _RATIO_FLOOR: Final = 1 << 20
 """Below this many bytes a high ratio does no harm and is normal for small, repetitive XML."""
 _MIME_PATTERN: Final = re.compile(
@@ -94,7 +97,7 @@ def pack(payload: Payload, *, compress: bool) -> tuple[PartInfo, Octets, str]:
     content = settle(payload.content)
     if compressed:
         return info, gzip(content) if isinstance(content, bytes) else Gzipped(content), GZIP
-    return info, content, payload.mime_type
+    return info, content if isinstance(content, bytes) else Pinned(content, _PIN), payload.mime_type
 
 
 def unpack(part: PartInfo, content: Octets, *, fallback: str, max_bytes: int, max_ratio: int) -> Payload:

@@ -69,14 +69,18 @@ def _merged(parts: Sequence[Octets]) -> Iterator[Octets]:
 
 
 class Pinned(Derived):
-    """``content`` with the digest that was verified: a reading from the first to the last octet is compared
-    with it again before its last piece is given out. The reading of a section cannot be."""
+    """``content`` with the digest that was verified, or else that of its first reading.
 
-    def __init__(self, content: Content, algorithm: str, digest: bytes) -> None:
+    Every reading from the first to the last octet is compared with it, before its last piece is given out.
+    The reading of a section cannot be.
+    """
+
+    def __init__(self, content: Content, algorithm: str, digest: bytes | None = None) -> None:
         super().__init__(content.size)
         self._content = content
         self._algorithm = algorithm
-        self._digests[algorithm] = digest
+        if digest is not None:
+            self._digests[algorithm] = digest
 
     def chunks(self, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
         stop = self.size if end is None else min(end, self.size)
@@ -93,8 +97,9 @@ class Pinned(Derived):
                 yield held
             digest.update(chunk)
             held = chunk
-        if digest.digest() != self._digests[self._algorithm]:
-            raise ContentChanged("a content is not what it was when its digest was verified")
+        found = digest.digest()
+        if self._digests.setdefault(self._algorithm, found) != found:
+            raise ContentChanged("a content is not what it was when it was signed or verified")
         yield held
 
 

@@ -234,6 +234,21 @@ def test_a_source_that_changes_after_it_was_opened():
             whole(got.content)
 
 
+@pytest.mark.parametrize("compress", [True, False], ids=["compressed", "plain"])
+@pytest.mark.parametrize("pmode", [REQUEST, PLAIN], ids=["encrypted", "signed"])
+def test_a_source_that_changes_before_it_is_sent(pmode, compress):
+    """Signed, changed, then sent: ContentChanged stops the body before its end."""
+    octets = random.Random(10).randbytes(2 * IN_MEMORY)
+    source = Changing(octets, (CHUNK,), afterwards=octets[1:] + b"x", good=10**9)
+    sealed = as4.seal(payloads=[payload(source, compress=compress)], pmode=pmode)
+    assert open_user(replace(sealed, body=whole(sealed.body)))
+    source.good = 0
+    sent: list[bytes] = []
+    with pytest.raises(ContentChanged):
+        sent.extend(sealed.body.chunks())
+    assert sum(map(len, sent)) < sealed.body.size
+
+
 @pytest.mark.as4(14)
 @pytest.mark.parametrize("pmode", [REQUEST, PLAIN], ids=["encrypted", "signed"])
 def test_a_gzip_bomb_in_a_content_costs_bounded_memory_and_is_refused(pmode):

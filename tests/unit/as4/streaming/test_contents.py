@@ -194,6 +194,7 @@ def test_only_what_is_small_is_decompressed_into_memory(size, wrap):
 
 CHANGED = {
     "pinned": lambda c: Pinned(c, "sha256", hashlib.sha256(c.octets).digest()),
+    "first-reading": lambda c: Pinned(c, "sha256"),
     "gzipped": Gzipped,
     "gunzipped": lambda c: gunzip(c, **LIMITS),
     "unbase64": unbase64,
