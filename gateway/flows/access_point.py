@@ -45,7 +45,7 @@ from gateway.core.as4.verified import (
     VerifiedUserMessage,
 )
 from gateway.core.as4.wss.reference import SignedReference, read_reference
-from gateway.core.errors import As4Error, As4FeatureNotSupported, PolicyNoncompliance
+from gateway.core.errors import As4Error, As4FeatureNotSupported, InvalidReceipt, PolicyNoncompliance
 from gateway.core.records import Blob, StoredAttachment
 from gateway.core.treaty.agreement import Agreement, PModeRow
 from gateway.flows.profile_keys import ProfileKeys
@@ -282,12 +282,15 @@ class AccessPoint:
         )
 
     def check_receipt(self, envelope: bytes, receipt: VerifiedReceipt, *, message_id: str) -> None:
-        """Raises InvalidReceipt unless it proves exactly what we sent (as4.md 29), and PolicyNoncompliance
-        when it is signed by another security profile than the message (as4.md 38).
+        """Raises InvalidReceipt unless it proves exactly what we sent (as4.md 29), by the security profile
+        in which we sent it (as4.md 38).
 
         ``envelope`` is our own, as stored when it was sealed: its references are what we signed.
         """
-        self.check_profile(envelope, receipt)
+        try:
+            self.check_profile(envelope, receipt)
+        except PolicyNoncompliance as exc:
+            raise InvalidReceipt(exc.detail) from exc
         match_receipt(
             signed_references(envelope),
             receipt,

@@ -9,17 +9,28 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from contracts.codes import Direction, MessageType
+from gateway.check import Level, check_settings
+from gateway.cli.main import app
+from gateway.clock import SystemClock
 from gateway.core.as4.content import whole
 from gateway.core.as4.keys import KeyKind
 from gateway.core.as4.message import Sealed
 from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.as4.profiles import SecurityProfile
 from gateway.core.as4.verified import VerifiedError, VerifiedReceipt, VerifiedUserMessage
-from gateway.core.errors import ConfigError, PayloadRefused, PolicyNoncompliance, ProcessingModeMismatch
+from gateway.core.errors import (
+    ConfigError,
+    InvalidReceipt,
+    PayloadRefused,
+    PolicyNoncompliance,
+    ProcessingModeMismatch,
+)
 from gateway.core.treaty.agreement import Agreement, load_agreement, uk_fr
 from gateway.flows.access_point import AccessPoint, make_access_point
+from gateway.instance import Instance
 from gateway.keys import (
     FR,
     UK,
@@ -33,6 +44,7 @@ from gateway.keys import (
 from gateway.keys.partner import load_partner
 from gateway.keys.profiles import profile_keys
 from tests.fixtures import profile2 as p2
+from tests.fixtures.world import make_world
 
 pytestmark = pytest.mark.as4(38)
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
@@ -189,7 +201,7 @@ def test_receipt_by_another_profile(world: World, profile: SecurityProfile) -> N
     )
     receipt = answered(uk, fr.receipt(rsa, signal_id="r-1", now=NOW))
     assert isinstance(receipt, VerifiedReceipt)
-    with pytest.raises(PolicyNoncompliance, match="another security profile"):
+    with pytest.raises(InvalidReceipt, match="another security profile"):
         uk.check_receipt(sealed.envelope, receipt, message_id="m-1")
 
 
@@ -329,3 +341,49 @@ def test_a_partner_of_2_0_alone(world: World, tmp_path: Path) -> None:
     assert taken(theirs, request(ours)).encrypted
     with pytest.raises(ConfigError, match=r"partner's certificate \(RSA\)"):
         alone.ends(uk_fr())
+
+
+# ---- the command line and the check ------------------------------------------------------------
+
+
+def test_keys_add(bare: World, tmp_path: Path) -> None:
+    """The command makes the keys once, says which, and never shows one."""
+    folder = shutil.copytree(bare.uk, tmp_path / "uk")
+
+    def add(name: str) -> Result:
+        return CliRunner().invoke(app, ["-C", str(folder), "keys", "add", name])
+
+    done = add("edelivery-2.0-ec")
+    assert done.exit_code == 0
+    assert "as4-sign-p256.key.pem" in done.output.replace("\n", "")
+    assert "PRIVATE" not in done.output
+    assert (folder / "keys" / "as4-decrypt-p256.crt.pem").exists()
+    assert add("edelivery-2.0-ec").exit_code == 1
+    assert add("edelivery-1.15").exit_code == 1
+    assert add("rsa").exit_code == 2
+
+
+@NEW
+def test_check_says_what_the_agreement_needs(profile: SecurityProfile) -> None:
+    """Before the keys are made ``check`` names them; afterwards the instance starts by the new profile."""
+    with make_world(start=False) as made:
+        settings = made.uk / "passerelle.toml"
+        file = made.uk / "agreement.toml"
+        file.write_text(TEXT.replace(SETTING, f'security = "{profile}"'), "utf-8")
+        text = settings.read_text("utf-8")
+        assert text.count("[as4]\n") == 1
+        settings.write_text(text.replace("[as4]\n", '[as4]\nagreement = "agreement.toml"\n'), "utf-8")
+
+        def errors() -> dict[str, str]:
+            return {f.setting: f.text for f in check_settings(made.uk) if f.level is Level.ERROR}
+
+        assert list(errors()) == ["agreement.security"]
+        assert f"passerelle keys add {profile}" in errors()["agreement.security"]
+        now = SystemClock().now()
+        for folder in (made.uk, made.fr):
+            add_profile(folder, profile, now=now)
+        install_trust(made.uk / "trust" / "fr", partner=made.fr)
+        assert errors() == {}
+        access_point = Instance.load(made.uk).make_access_point()
+        assert access_point.outgoing.security is profile
+        assert access_point.signer_of(profile).kind is profile.signing_kind
