@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import email.utils
+import io
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -15,6 +16,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
+from gateway.core.as4.content import IN_MEMORY
 from gateway.core.errors import ConnectionFailed, PeerTimedOut, PeerUnavailable
 from gateway.flows.ports import Clock, HttpAnswer, StreamedBody
 
@@ -36,6 +38,13 @@ def parse_retry_after(value: str | None, now: dt.datetime) -> float | None:
     if when.tzinfo is None:
         when = when.replace(tzinfo=dt.UTC)
     return max(0.0, (when - now).total_seconds())
+
+
+def _data(body: bytes | StreamedBody) -> bytes | io.BytesIO | AsyncIterator[bytes]:
+    """What aiohttp writes in pieces when it is not small, so that others get their turn between them."""
+    if isinstance(body, StreamedBody):
+        return body.open()
+    return body if len(body) <= IN_MEMORY else io.BytesIO(body)
 
 
 class GuardedResolver(AbstractResolver):
@@ -129,7 +138,7 @@ class HttpTransport:
         try:
             async with self._open().post(
                 url,
-                data=body if isinstance(body, bytes) else body.open(),
+                data=_data(body),
                 headers=sent,
                 allow_redirects=False,
                 timeout=self._timeout_for(body),

@@ -11,6 +11,7 @@ from gateway.core.errors import Unavailable
 from gateway.flows.accept_fr import As4Answer, FrenchInbox, accept
 from gateway.logs import get_logger
 from gateway.transport.spool import FileContent, Patience, TooMuch, spool
+from gateway.web.expect import expect_later, go_on
 
 _INBOX: Final = web.AppKey("as4_inbox", FrenchInbox)
 _MAX_BYTES: Final = web.AppKey("as4_max_bytes", int)
@@ -29,6 +30,7 @@ async def _read(request: web.Request) -> bytes | FileContent:
     announced = request.content_length or 0
     if announced > limit:
         raise _too_large(limit, announced)
+    await go_on(request)
     patience = Patience(app[_READ_TIMEOUT], app[_LEAST_RATE])
     try:
         return await spool(request.content, limit=limit, patience=patience)
@@ -86,6 +88,6 @@ def make_as4_app(
     app[_MAX_BYTES] = max_bytes
     app[_READ_TIMEOUT] = read_timeout_s
     app[_LEAST_RATE] = least_rate
-    app.router.add_post("/as4", post_as4)
+    app.router.add_post("/as4", post_as4, expect_handler=expect_later)
     app.router.add_get("/livez", livez)
     return app

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
-from aiohttp import hdrs, web
+from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from contracts.ports import ValidDocument
@@ -32,6 +32,7 @@ from gateway.flows.attachments import Announced, announced, mismatch
 from gateway.flows.exchange import Limits
 from gateway.flows.ports import Store
 from gateway.transport.spool import Patience
+from gateway.web.expect import go_on
 
 _CHUNK = 65_536
 _ENVELOPE = 65_536
@@ -81,19 +82,6 @@ class Uploads:
         for blob in self._blobs:
             with contextlib.suppress(PasserelleError):  # housekeeping removes what belongs to nothing
                 await self._store.drop_blob(blob)
-
-
-async def expect_later(request: web.Request) -> None:
-    """Answers ``Expect: 100-continue`` only when reading begins, so that a request which is refused for its
-    length, its token or its key is refused before its body is sent (RFC 9110 10.1.1)."""
-    if request.headers.get(hdrs.EXPECT, "").lower() != "100-continue":
-        raise web.HTTPExpectationFailed(text="Only 100-continue can be expected.\n")
-
-
-async def _go_on(request: web.Request) -> None:
-    if hdrs.EXPECT in request.headers and request.version == aiohttp.HttpVersion11:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # not part of the answer
 
 
 def _check_length(request: web.Request, limit: int) -> None:
@@ -160,7 +148,7 @@ def _utf8(charset: str | None) -> bool:
 async def read_limited(request: web.Request, limit: int, *, seconds: float = 30) -> bytes:
     """The whole body. Raises TooLarge as soon as the limit is passed, MalformedBody when it is too slow."""
     _check_length(request, limit)
-    await _go_on(request)
+    await go_on(request)
     chunks: list[bytes] = []
     size = 0
     try:
@@ -192,7 +180,7 @@ async def read_posted(request: web.Request, how: Reading, uploads: Uploads) -> P
         raise UnsupportedMediaType("send application/json, or multipart/form-data with attachments")
     whole = limits.message_bytes + limits.attachments_bytes + _ENVELOPE
     _check_length(request, whole)
-    await _go_on(request)
+    await go_on(request)
     stream: Any = _Bounded(request.content, whole, Patience(limits.read_seconds, limits.least_rate))
     with _well_formed():
         reader = aiohttp.MultipartReader(request.headers, stream)

@@ -22,9 +22,10 @@ from gateway.core.errors import (
 from gateway.core.jws import verify_detached
 from gateway.flows.accept_uk import Submission, accept, validate
 from gateway.flows.refusals import audit_refusal
+from gateway.web.expect import expect_later
 from gateway.web.health import METRICS
 from gateway.web.rest.auth import authenticate
-from gateway.web.rest.bodies import Reading, Uploads, expect_later, read_posted
+from gateway.web.rest.bodies import Reading, Uploads, read_posted
 from gateway.web.rest.clients import Client
 from gateway.web.rest.http import CORRELATION, SIGNATURE_HEADER, accepts
 from gateway.web.rest.problems import problem_of

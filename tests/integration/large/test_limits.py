@@ -1,4 +1,4 @@
-"""What the UK API refuses of large requests: when, with which code at which place, and that nothing is left."""
+"""What the UK API refuses of large requests: when, with which code and where; and that nothing is left."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ WRONG: dict[str, tuple[Change, str, str]] = {
 
 @pytest.mark.parametrize("name", WRONG)
 async def test_large_parts_must_be_those_announced(gateway: Gateway, client: UkClient, name: str) -> None:
-    """Digest and size of a large part are those that were computed while it was stored; then it is dropped."""
+    """Digest and size of a large part are those computed while it was stored; then it is dropped."""
     change, pointer, code = WRONG[name]
     right = part_of(noise(LARGE))
     body = json.dumps(body_with(announced([right]))).encode()
