@@ -11,13 +11,19 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from pathlib import Path
-from typing import IO, TypeVar
-
-from aiohttp import StreamReader
+from typing import IO, Protocol, TypeVar
 
 from gateway.core.as4.content import CHUNK, IN_MEMORY
 
 R = TypeVar("R")
+
+
+class Readable(Protocol):
+    """A stream as aiohttp and asyncio have it."""
+
+    async def read(self, n: int = -1) -> bytes:
+        """At most ``n`` octets, none at the end."""
+        ...
 
 
 class TooMuch(Exception):
@@ -83,7 +89,7 @@ class FileContent:
 
 
 async def spool(
-    stream: StreamReader, *, limit: int, patience: Patience, in_memory: int = IN_MEMORY
+    stream: Readable, *, limit: int, patience: Patience, in_memory: int = IN_MEMORY
 ) -> bytes | FileContent:
     """All of ``stream``: bytes up to ``in_memory`` octets, else a temporary file.
 
@@ -116,7 +122,7 @@ def _finish(file: IO[bytes], rest: bytearray) -> None:
     file.flush()
 
 
-async def _read(stream: StreamReader, limit: int, patience: Patience) -> AsyncIterator[bytes]:
+async def _read(stream: Readable, limit: int, patience: Patience) -> AsyncIterator[bytes]:
     while chunk := await patience.wait(stream.read(CHUNK)):
         limit -= len(chunk)
         if limit < 0:
