@@ -1,8 +1,8 @@
 """The task that pulls from France, beside the worker and in its process.
 
 It holds no state that matters: any number of nodes may pull at the same time, since the partner hands a
-message to one of them, and a duplicate is found by its MessageId. After a message it asks again at once;
-with nothing there, or nobody answering, it waits longer and longer up to a bound.
+message to one of them, and a duplicate is found by its MessageId. After a new message it asks again at
+once; with nothing new there, or nobody answering, it waits longer and longer up to a bound.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Puller:
         wait = self.plan.interval_s
         while not self._stopped.is_set():
             fetched = await self._fetch()
-            if fetched in {Fetched.TAKEN, Fetched.REFUSED}:
+            if fetched is Fetched.TAKEN:
                 wait = self.plan.interval_s
                 continue
             with contextlib.suppress(TimeoutError):

@@ -33,7 +33,7 @@ from gateway.core.treaty import privacy, states
 from gateway.core.treaty.rules import CaseView, judge
 from gateway.flows.callback import owe_receipt
 from gateway.flows.contents import in_memory, in_thread
-from gateway.flows.french_inbox import ACTOR, NOTHING, As4Answer, FrenchInbox, refuse, signed
+from gateway.flows.french_inbox import ACTOR, AGAIN, NOTHING, As4Answer, FrenchInbox, refuse, signed
 from gateway.flows.ports import DuplicateMessage, Transaction
 from gateway.flows.pull_serve import serve_pull
 from gateway.flows.signals_in import take_signal
@@ -143,7 +143,7 @@ async def _stored_receipt(
         if item.kind is EvidenceKind.NRR_RECEIPT and record is not None:
             if _by_callback(verified):
                 await _owe_receipt(inbox, record, now)
-                return NOTHING
+                return AGAIN
             return As4Answer(content_type=item.media_type, body=item.content)
     return None
 

@@ -204,7 +204,9 @@ class AccessPoint:
         if isinstance(opened, VerifiedUserMessage):
             check_pulled(opened, mpc=mpc)
         elif not isinstance(opened, VerifiedError):
-            raise As4FeatureNotSupported("a receipt or PullRequest is not an answer to a PullRequest")
+            exc = As4FeatureNotSupported("a receipt or PullRequest is not an answer to a PullRequest")
+            exc.of_signal = True
+            raise exc
         return opened
 
     def open_answer(

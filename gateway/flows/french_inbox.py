@@ -54,10 +54,13 @@ class As4Answer:
     status: int = 200
     retry_after: float | None = None
     """Seconds."""
+    repeated: bool = False
+    """The message had been taken in before."""
 
 
 NOTHING: Final = As4Answer(content_type="", body=b"", status=202)
 """Taken in; there is nothing to say, or it is said by callback."""
+AGAIN: Final = dataclasses.replace(NOTHING, repeated=True)
 
 
 def signed(sealed: Sealed) -> As4Answer:

@@ -28,7 +28,9 @@ class Fetched(StrEnum):
     """What one PullRequest brought."""
 
     TAKEN = "taken"
-    """A message, stored now or before."""
+    """A message, stored now."""
+    REPEATED = "repeated"
+    """A message that was stored before; its receipt is on its way once more."""
     REFUSED = "refused"
     """A message that we refused; the partner was told."""
     EMPTY = "empty"
@@ -66,7 +68,7 @@ async def fetch(inbox: FrenchInbox, d: Delivery, *, transport: Transport, mpc: s
     if taken.code is None:
         if taken.body:  # a ping in the channel: its receipt is owed now
             await _tell(d, transport, taken)
-        return await _ended(d, Result(fetched=Fetched.TAKEN))
+        return await _ended(d, Result(fetched=Fetched.REPEATED if taken.repeated else Fetched.TAKEN))
     await _tell(d, transport, taken)  # (4)
     return await _ended(d, Result(fetched=Fetched.REFUSED, code=taken.code))
 

@@ -1,4 +1,4 @@
-"""France pulls from us: what is handed out to whom, again and again, until a receipt proves it (as4.md 36)."""
+"""France pulls from us: what is handed out to whom, again and again, until a receipt proves it (36)."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def test_without_a_receipt_the_same_bytes_come_again(ends: Ends) -> None:
 
 
 async def test_a_late_receipt_still_counts(ends: Ends) -> None:
-    """A receipt that comes after the lease ended, before the next request: delivered, not handed out again."""
+    """A receipt that comes after the lease ended, before the next request, still delivers."""
     message = await ends.open_case()
     verified = await pulled(ends)
     ends.clock.skip(ends.inbox.pull_lease.total_seconds() + 1)
@@ -103,7 +103,7 @@ async def test_a_late_receipt_still_counts(ends: Ends) -> None:
 
 @pytest.mark.as4(31)
 async def test_a_message_that_nobody_acknowledges_fails(ends: Ends) -> None:
-    """After the retry horizon the producer is told (EBMS:0301); the bytes would soon be too old to be taken."""
+    """After the retry horizon the producer is told (EBMS:0301): the bytes would soon be too old."""
     message = await ends.open_case()
     await pulled(ends)
     ends.clock.skip(ends.delivery.schedule.max_age.total_seconds() + 1)
