@@ -276,3 +276,81 @@ audit = Table(
     Column("hash", String(64), nullable=False),
     Index("ix_audit_subject", "subject", "sequence"),
 )
+
+deadlines = Table(
+    "deadlines",
+    metadata,
+    Column("deadline_id", _Serial, primary_key=True, autoincrement=True),
+    _case_reference(),
+    Column("clock", String(64), nullable=False),
+    _message_id(),
+    Column("zone", String(64), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("warnings", Integer, nullable=False),
+    Column("next_at", Instant),
+    Column("closed_at", Instant),
+    Column("closed_by", String(36)),
+    UniqueConstraint("clock", "message_id", name="uq_deadlines_clock"),
+    Index("ix_deadlines_case", "reference", "deadline_id"),
+    Index("ix_deadlines_due", "state", "due_at", "deadline_id"),
+    Index(
+        "ix_deadlines_next",
+        "next_at",
+        sqlite_where=text("next_at IS NOT NULL"),
+        postgresql_where=text("next_at IS NOT NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+"""One running or ended time limit: started by ``message_id``, looked at again at ``next_at``."""
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("entry_id", _Serial, primary_key=True, autoincrement=True),
+    Column("side", String(16), nullable=False),
+    Column("persons", Integer, nullable=False),
+    Column("event_at", Instant, nullable=False),
+    Column("week", String(8), nullable=False),
+    Column("booked_at", Instant, nullable=False),
+    _case_reference(),
+    _message_id(),
+    Column("corrects", BigInteger),
+    Column("reason", String(128)),
+    Column("actor", Text, nullable=False),
+    UniqueConstraint("corrects", name="uq_ledger_corrects"),
+    Index("ix_ledger_message", "message_id"),
+    Index("ix_ledger_week", "week", "side"),
+    sqlite_autoincrement=True,
+)
+"""Persons readmitted and admitted, signed; corrected only by a counter-entry (``corrects``)."""
+
+quota_changes = Table(
+    "quota_changes",
+    metadata,
+    Column("change_id", _Serial, primary_key=True, autoincrement=True),
+    Column("side", String(16), nullable=False),
+    Column("persons", Integer, nullable=False),
+    Column("from_week", String(8), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("ix_quota_changes", "side", "from_week", "change_id"),
+    sqlite_autoincrement=True,
+)
+
+hold_decisions = Table(
+    "hold_decisions",
+    metadata,
+    Column("decision_id", _Serial, primary_key=True, autoincrement=True),
+    _message_id(),
+    Column("decision", String(16), nullable=False),
+    Column("code", String(128), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    UniqueConstraint("message_id", "actor", name="uq_hold_decisions_actor"),
+    sqlite_autoincrement=True,
+)
+"""What each operator decided about a held message; where two are needed, the second one acts."""
