@@ -66,7 +66,8 @@ def _receipt(case: Case, exchanges: Sequence[Exchange], target: Target) -> Outco
     del target
     if len(exchanges) > 1 and exchanges[0].seen.kind is Kind.RECEIPT:
         # retry-after-refusal: the first one was bad
-        return Outcome(verdict=Verdict.FAIL, reasons=(reason("first-accepted"),), serious=True)
+        why, cure = (reason("first-accepted"),), reason("cure-accepted")
+        return Outcome(verdict=Verdict.FAIL, reasons=why, cure=cure, serious=True)
     return _accepted(exchanges[-1].seen, preferred=case.expect is Expectation.RECEIPT_PREFERRED)
 
 

@@ -175,8 +175,7 @@ def _view(report: Report, language: Language) -> dict[str, Any]:
         "started": instant(report.started_at),
         "finished": instant(report.finished_at),
         "headline": headline(report, language),
-        "counts": counts(report.results),
-        "order": [v.value for v in ORDER],
+        "figures": [(v.value, report.count(v), texts.tally(v, report.count(v), language)) for v in ORDER],
         "failed": sorted(failed, key=lambda r: not r.outcome.serious),
         "noted": [r for r in report.results if r.verdict is Verdict.NOTE],
         "groups": groups,
@@ -228,7 +227,7 @@ def to_markdown(report: Report, language: Language) -> str:
         f"| {texts.label('service', language)} | `{target['service']}` |",
         f"| {texts.label('action', language)} | `{target['action']}` |",
     ]
-    lines += [f"| {texts.label(v.value, language)} | {report.count(v)} |" for v in ORDER]
+    lines += [f"| {texts.tally(v, report.count(v), language)} | {report.count(v)} |" for v in ORDER]
     lines += ["", f"## {texts.label('by-requirement', language)}", ""]
     lines += [_row(language, "requirement", "result", "cases"), "|---|---|---|"]
     for number, found in by_requirement(report).items():

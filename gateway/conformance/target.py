@@ -60,13 +60,13 @@ def make_target(
     Keys and algorithms are those of the P-Mode's security profile. Raises ConfigError.
     """
     chosen = pmode or choose_pmode(access_point)
-    signer, recipient = access_point.signer, access_point.recipient
+    recipient = access_point.recipient_of(chosen.security)
     if recipient is None:
         raise ConfigError(f"there is no certificate of the partner to encrypt to by {chosen.security}")
     return Target(
         url=url,
         pmode=chosen,
-        signer=signer,
+        signer=access_point.signer_of(chosen.security),
         recipient=recipient,
         trust=access_point.trust,
         policy=chosen.security.policy(access_point.policy),

@@ -42,7 +42,7 @@ def render(report: Report, language: Language) -> RenderableType:
     parts += _explained(report, Verdict.NOTE, language)
     parts.append(_requirements(report, language))
     found = counts(report.results)
-    tally = ", ".join(f"{found[v.value]} {texts.label(v.value, language)}" for v in ORDER)
+    tally = ", ".join(f"{found[v.value]} {texts.tally(v, found[v.value], language)}" for v in ORDER)
     style = "bold green" if report.ok else "bold red"
     parts.append(RichText(" ".join(headline(report, language)) + f"  ({tally})", style=style))
     return Group(*parts)

@@ -6,7 +6,7 @@ import tomllib
 from functools import cache
 from importlib import resources
 
-from gateway.conformance.model import Case, Expectation, Language, Reason, Text
+from gateway.conformance.model import Case, Expectation, Language, Reason, Text, Verdict
 
 
 @cache
@@ -26,6 +26,12 @@ def section(name: str) -> dict[str, Text]:
 def label(key: str, language: Language) -> str:
     """A word of the page's frame. Raises KeyError for one that does not exist."""
     return section("labels")[key].say(language)
+
+
+def tally(verdict: Verdict, count: int, language: Language) -> str:
+    """``3 notes``, ``1 note``: French has the singular for nought, English the plural."""
+    many = count > 1 or (count == 0 and language == "en")
+    return label(f"{verdict.value}-many" if many else verdict.value, language)
 
 
 def say(reason: Reason, language: Language) -> str:
