@@ -285,41 +285,49 @@ async def read(begin: Begin, blob: Blob, first: int, end: int | None) -> AsyncIt
     end = blob.size if end is None else end
     if not 0 <= first <= end <= blob.size:
         raise ValueError("the range is not inside the blob")
-    async with begin(read_only=True) as tx:
-        chunk_size = await tx.chunk_size(blob.blob_id)
-    if chunk_size <= 0:
-        raise sealing.SealBroken(f"blobs|{blob.blob_id}")
     if first == end and blob.size:
         return
-    reader = _Reader(blob, chunk_size)
-    last = max(end - 1, 0) // chunk_size
-    for number in range(first // chunk_size, last + 1, BATCH):
-        upto = min(number + BATCH - 1, last)
+    reader: _Reader | None = None
+    at = first
+    while reader is None or at < end:
         async with begin(read_only=True) as tx:
-            found = await tx.get_chunks(blob.blob_id, number, upto)
-        for i, plain in enumerate(await asyncio.to_thread(reader.opened, found, number, upto)):
-            at = (number + i) * chunk_size
-            piece = plain[max(first - at, 0) : end - at]
+            if reader is None:
+                reader = _Reader(blob, await tx.chunk_size(blob.blob_id))
+            numbers = reader.numbers(at, end)
+            found = await tx.get_chunks(blob.blob_id, numbers[0], numbers[-1])
+        for plain in await asyncio.to_thread(reader.opened, found, numbers):
+            begins = at // reader.chunk_size * reader.chunk_size
+            piece = plain[at - begins : end - begins]
+            at = begins + reader.chunk_size
             if piece:
                 yield piece
 
 
 class _Reader:
+    """Opens the chunks of one blob. Raises SealBroken."""
+
     def __init__(self, blob: Blob, chunk_size: int) -> None:
+        if chunk_size <= 0:
+            raise sealing.SealBroken(f"blobs|{blob.blob_id}")
         self._seal = sealing.ChunkSeal(blob.key, blob.blob_id, chunk_size)
-        self._blob, self._chunk_size = blob, chunk_size
+        self._blob, self.chunk_size = blob, chunk_size
         self._last = max(blob.size - 1, 0) // chunk_size
 
-    def opened(self, found: Sequence[tuple[int, bytes]], first: int, last: int) -> list[bytes]:
-        """Raises SealBroken unless all of them are there and whole."""
-        if [number for number, _ in found] != list(range(first, last + 1)):
-            raise sealing.SealBroken(f"blob_chunks|{self._blob.blob_id}|{first}")
+    def numbers(self, begin: int, end: int) -> range:
+        """The chunks to read together: the one that holds the octet ``begin`` and those after it."""
+        first = begin // self.chunk_size
+        return range(first, min(first + BATCH, max(end - 1, 0) // self.chunk_size + 1))
+
+    def opened(self, found: Sequence[tuple[int, bytes]], numbers: range) -> list[bytes]:
+        """All of them, whole."""
+        if [number for number, _ in found] != list(numbers):
+            raise sealing.SealBroken(f"blob_chunks|{self._blob.blob_id}|{numbers[0]}")
         return [self._open(number, sealed) for number, sealed in found]
 
     def _open(self, number: int, sealed: bytes) -> bytes:
         last = number == self._last
         plain = self._seal.open(number, sealed, last=last)
-        expected = self._blob.size - number * self._chunk_size if last else self._chunk_size
+        expected = self._blob.size - number * self.chunk_size if last else self.chunk_size
         if len(plain) != expected:  # the chunk is genuine, so it is the size that was changed
             raise sealing.SealBroken(f"blobs|{self._blob.blob_id}")
         return plain

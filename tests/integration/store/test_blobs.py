@@ -211,6 +211,16 @@ async def test_a_killed_write_is_purged(store: SqlStore, store_url: str) -> None
     assert await rows(store_url) == (0, 0)
 
 
+async def test_what_belongs_to_nothing_goes_after_a_day(store: SqlStore) -> None:
+    """Not before: whoever wrote it has that long to link it."""
+    blob = await write(store, b"fresh")
+    assert await purge(store, days=0.99) == [0]
+    assert await read(store, blob) == b"fresh"
+    assert await purge(store, days=1.01) == [2, 0]
+    with pytest.raises(LookupError):
+        await read(store, blob)
+
+
 async def test_a_write_that_was_given_up_goes_no_further(store: SqlStore, store_url: str) -> None:
     """A writer so slow that its blob was purged meanwhile fails; what is left of it goes too."""
 
