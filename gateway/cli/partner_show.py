@@ -25,9 +25,10 @@ from gateway.cli.partner_common import (
     trust_folder,
     validity,
 )
+from gateway.core.as4.keys import certificate_kind
 from gateway.core.as4.namespaces import PING_ACTION, PING_SERVICE
 from gateway.core.treaty.agreement import Party, PModeRow
-from gateway.keys import files
+from gateway.keys import files, keyring
 from gateway.keys.instance import CA_CERTIFICATE
 from gateway.partners.certificates import Purpose, facts, group_lines, pem
 from gateway.partners.folder import Installed
@@ -228,8 +229,18 @@ def _our_certificates(instance: Instance) -> list[tuple[str, str, x509.Certifica
     rows = [
         ("as4-sign.crt.pem", "verify our messages and receipts with it", keys.as4_sign.certificate),
         ("as4-decrypt.crt.pem", "encrypt to it", keys.as4_decrypt[0].certificate),
-        ("tls.crt.pem", "our TLS server, and client where asked for", tls[0]),
     ]
+    # keys of profile 2.0, where the agreement uses it
+    for kind, signer in keys.more_sign.items():
+        file = f"{keyring.MORE_SIGN[kind]}.crt.pem"
+        rows.append((file, "verify our messages and receipts with it (profile 2.0)", signer.certificate))
+    for key in keys.more_decrypt:
+        found = certificate_kind(key.certificate)
+        if found is not None and f"{keyring.MORE_DECRYPT[found]}.crt.pem" not in {row[0] for row in rows}:
+            rows.append(
+                (f"{keyring.MORE_DECRYPT[found]}.crt.pem", "encrypt to it (profile 2.0)", key.certificate)
+            )
+    rows.append(("tls.crt.pem", "our TLS server, and client where asked for", tls[0]))
     own_ca = instance.folder / CA_CERTIFICATE
     authorities = files.read_chain(own_ca) if own_ca.exists() else (*keys.as4_sign.chain[1:], *tls[1:])
     for number, certificate in enumerate(dict.fromkeys(authorities), start=1):

@@ -195,6 +195,14 @@ def tls_closed() -> Trouble:
     )
 
 
+def tls_ended() -> Trouble:
+    return Trouble(
+        "the server ends the connection right after the handshake",
+        cause="most likely it wants a client certificate (TLS 1.3 says so only then)",
+        cure="set france.present_client_certificate = true; give the partner keys/tls.crt.pem and its CA",
+    )
+
+
 # ---- AS4 ------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from gateway.core.as4.keys import CERTIFICATE_ERRORS, fingerprint
 from gateway.partners.refusals import refuse
+from gateway.partners.text import printable
 
 MAX_BYTES: Final = 1_000_000
 _GROUP: Final = 4
@@ -142,6 +143,11 @@ def is_self_signed(certificate: x509.Certificate) -> bool:
     return True
 
 
+def name_text(name: x509.Name) -> str:
+    """A distinguished name as people read it (RFC 4514), without control characters."""
+    return printable(name.rfc4514_string())
+
+
 def hex_text(number: int) -> str:
     """A serial number as OpenSSL and Java show it: hex, an even number of digits."""
     text = f"{number:x}"
@@ -198,8 +204,8 @@ def facts(certificate: x509.Certificate, now: dt.datetime) -> Facts:
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     state = "not yet valid" if now < start else "expired" if now > end else "valid"
     return Facts(
-        subject=certificate.subject.rfc4514_string(),
-        issuer=certificate.issuer.rfc4514_string(),
+        subject=name_text(certificate.subject),
+        issuer=name_text(certificate.issuer),
         serial=certificate.serial_number,
         serial_hex=hex_text(certificate.serial_number),
         ski=ski(certificate),

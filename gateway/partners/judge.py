@@ -28,7 +28,7 @@ from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.as4.profiles import SecurityProfile
 from gateway.core.as4.trust import TrustStore
 from gateway.core.errors import FailedAuthentication
-from gateway.partners.certificates import Given, Purpose, is_ca, is_self_signed, key_text, ski
+from gateway.partners.certificates import Given, Purpose, is_ca, is_self_signed, key_text, name_text, ski
 from gateway.partners.metadata import KeyReference
 from gateway.partners.refusals import problem, refused
 
@@ -187,7 +187,7 @@ def _judge_one(judging: _Judging, store: TrustStore, given: Given, purpose: Purp
     }:
         judging.refuse("revoked", given)
     elif party and not _chains(store, certificate, now):
-        judging.refuse("no_chain", given, issuer=certificate.issuer.rfc4514_string())
+        judging.refuse("no_chain", given, issuer=name_text(certificate.issuer))
     # (7)
     if party and KeyReference.SKI in judging.parcel.key_references and ski(certificate) is None:
         judging.refuse("no_ski", given)

@@ -1,8 +1,8 @@
 """``partner test``: the connection step by step, each with its result, cause and cure.
 
 Every step uses what messages use: the same address, TLS context, keys, trust and receipt check. The steps run
-in order and end at the first failure; what comes after is shown as not tried. Only ``_look`` connects without
-verification: to show which certificate is there after it was refused; nothing is sent over it.
+in order and end at the first failure; what comes after is shown as not tried. Only ``_unsafe_look`` connects
+without verification: to show which certificate is there after it was refused; nothing is sent over it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,12 @@ from gateway.flows.ports import Clock, HttpAnswer, Transport
 from gateway.partners import causes
 from gateway.partners.causes import Trouble
 from gateway.partners.certificates import facts
+from gateway.partners.text import printable
 
 TEST: Final = ("DNS", "TCP", "TLS", "ping", "receipt")
 MESSAGE: Final = "message"
 _SOON_DAYS: Final = 30
+_SETTLE_S: Final = 0.5
 _SIGNALS: Final = frozenset({"application/soap+xml", "multipart/related"})
 _CLAIMED: Final = re.compile(rb"errorCode\s*=\s*[\"'](EBMS:\d{4})[\"']")
 
@@ -166,28 +168,45 @@ class Probe:
             return "none: the address is plain http (loopback or unsafe_plain_http)", {"tls": False}
         try:
             async with asyncio.timeout(self.target.connect_timeout_s):
-                _, writer = await asyncio.open_connection(
+                reader, writer = await asyncio.open_connection(
                     self.target.host, self.target.port, ssl=context, server_hostname=self.target.host
                 )
         except ssl.SSLCertVerificationError as exc:
-            raise causes.tls_untrusted(exc, self.target.host, await self._look()) from exc
+            raise causes.tls_untrusted(exc, self.target.host, await self._unsafe_look()) from exc
         except ssl.SSLError as exc:
             raise causes.tls_failed(exc, context.minimum_version) from exc
         except TimeoutError as exc:
             raise causes.tls_silent() from exc
         except OSError as exc:
             raise causes.tls_closed() from exc
-        tls = writer.get_extra_info("ssl_object")
-        version, cipher = tls.version(), tls.cipher()[0]
-        found = self._shown(tls.getpeercert(binary_form=True))
-        await _close(writer)
+        try:
+            await self._settle(reader, context)
+            tls = writer.get_extra_info("ssl_object")
+            version, cipher = tls.version(), tls.cipher()[0]
+            found = self._shown(tls.getpeercert(binary_form=True))
+        finally:
+            await _close(writer)
         days = found.get("days_left", 0)
         text = f"{version}, name and CA verified, certificate valid for {days} more days"
         if days < _SOON_DAYS:
             text += ": tell the partner that it ends soon"
         return text, {"version": version, "cipher": cipher, **found}
 
-    async def _look(self) -> Mapping[str, Any]:
+    async def _settle(self, reader: asyncio.StreamReader, context: ssl.SSLContext) -> None:
+        """TLS 1.3 servers refuse a missing client certificate after the handshake: wait for it a moment."""
+        try:
+            async with asyncio.timeout(_SETTLE_S):
+                early = await reader.read(1)
+        except TimeoutError:
+            return
+        except ssl.SSLError as exc:
+            raise causes.tls_failed(exc, context.minimum_version) from exc
+        except OSError as exc:
+            raise causes.tls_ended() from exc
+        if not early:
+            raise causes.tls_ended()
+
+    async def _unsafe_look(self) -> Mapping[str, Any]:
         """Which certificate a refused server shows; empty when not even that can be had."""
         unsafe = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         unsafe.check_hostname = False
@@ -236,12 +255,12 @@ class Probe:
             )
         except PasserelleError as exc:
             raise causes.not_posted(exc) from exc
-        media_type = answer.content_type.partition(";")[0].strip().lower()
+        media_type = printable(answer.content_type.partition(";")[0].strip().lower())
         if media_type not in _SIGNALS or not answer.body:
             raise causes.no_signal(answer.status, media_type, answer.body)
         self._opened = self._open(answer)
         if isinstance(self._opened, VerifiedError):
-            raise causes.error_signal([entry.code for entry in self._opened.errors])
+            raise causes.error_signal([printable(entry.code) for entry in self._opened.errors])
         claimed = [found.decode() for found in _CLAIMED.findall(answer.body)]
         if isinstance(self._opened, As4Error) and claimed:
             raise causes.claimed_error(claimed, self._opened)
@@ -289,7 +308,7 @@ def _names(certificate: x509.Certificate) -> list[str]:
     except x509.ExtensionNotFound:
         return []
     addresses = [str(address) for address in found.get_values_for_type(x509.IPAddress)]
-    return [*found.get_values_for_type(x509.DNSName), *addresses]
+    return [*map(printable, found.get_values_for_type(x509.DNSName)), *addresses]
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 
 from contracts.ports import Problem
 from gateway.core.errors import PartnerRefused
+from gateway.partners.text import printable
 
 TEXTS: Final = MappingProxyType[str, tuple[str, str]](
     {
@@ -199,8 +200,8 @@ def problem(code: str, source: str, **values: object) -> Problem:
     return Problem(
         path=source,
         code=f"partner.{code}",
-        message_en=english.format(**values),
-        message_fr=french.format(**values),
+        message_en=printable(english.format(**values)),
+        message_fr=printable(french.format(**values)),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.config import make_settings, toml_value
 from gateway.core.errors import ConfigError
+from gateway.partners.text import printable
 
 _HEADER = re.compile(r"^\s*\[(?P<name>[^\[\]]+)\]\s*(#.*)?$")
 
@@ -20,7 +21,7 @@ _HEADER = re.compile(r"^\s*\[(?P<name>[^\[\]]+)\]\s*(#.*)?$")
 def with_setting(text: str, section: str, key: str, value: object) -> str:
     """The text with ``key = value`` in ``[section]``. Raises ConfigError with the line to set by hand."""
     line = f"{key} = {toml_value(value)}"
-    by_hand = ConfigError(f"set this line in passerelle.toml, section {section}, yourself: {line}")
+    by_hand = ConfigError(f"set this line in passerelle.toml, section {section}, yourself: {printable(line)}")
     try:
         before: dict[str, Any] = tomllib.loads(text)
         edited = _edited(text, section, key, line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import json
@@ -31,6 +32,7 @@ from gateway.keys import load_keyring
 from gateway.keys.partner import load_partner
 from gateway.keys.pki import Issued, make_ca, make_tls_certificate
 from gateway.partners.probe import Outcome, Probe, Step, Target
+from gateway.transport.tls import server_context
 from gateway.wiring import french_transport
 from tests.fixtures.world import World, free_port, make_world
 
@@ -46,9 +48,16 @@ def world() -> Iterator[World]:
         yield made
 
 
-def at(world: World, url: str, *, anchors: str | None = None) -> Instance:
+def at(
+    world: World, url: str, *, anchors: str | None = None, present: bool = False, total: float = 4.0
+) -> Instance:
     """The gateway's instance with another address of the partner."""
-    france: dict[str, Any] = {"url": url, "connect_timeout_s": 2.0, "total_timeout_s": 4.0}
+    france: dict[str, Any] = {
+        "url": url,
+        "connect_timeout_s": 2.0,
+        "total_timeout_s": total,
+        "present_client_certificate": present,
+    }
     if anchors is not None:
         france["anchors"] = anchors
     (world.uk / "passerelle.toml").write_text(settings_text({"france": france, "worker": {"lease_s": 30}}))
@@ -148,8 +157,9 @@ async def test_a_closed_port(world: World) -> None:
 
 
 @contextlib.contextmanager
-def tls_server(issued: Issued, folder: Path, *, old: bool = False) -> Iterator[int]:
-    """A TLS server that says nothing after the handshake; ``old``: version 1.1 and nothing newer.
+def tls_server(issued: Issued, folder: Path, *, old: bool = False, ask: bool = False) -> Iterator[int]:
+    """A TLS server that says nothing after the handshake; ``old``: version 1.1 and nothing newer; ``ask``:
+    wants a client certificate.
 
     With blocking sockets: unlike asyncio they let OpenSSL's alerts out, as real servers do.
     """
@@ -163,6 +173,9 @@ def tls_server(issued: Issued, folder: Path, *, old: bool = False) -> Iterator[i
             context.minimum_version = ssl.TLSVersion.TLSv1_1
         with pytest.warns(DeprecationWarning, match=r"TLSVersion.TLSv1_1 is deprecated"):
             context.maximum_version = ssl.TLSVersion.TLSv1_1
+    if ask:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(folder / "server.crt.pem")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=_serve, args=(listener, context), daemon=True)
         thread.start()
@@ -181,6 +194,16 @@ def _serve(listener: socket.socket, context: ssl.SSLContext) -> None:
             raw.settimeout(3)
             with context.wrap_socket(raw, server_side=True) as secured:
                 secured.recv(1)
+
+
+async def test_an_alert_after_the_handshake(world: World, tmp_path: Path) -> None:
+    """A server that sends TLS 1.3's certificate_required alert: OpenSSL's reason is the cause."""
+    issued = make_tls_certificate(_ca(world), now=CLOCK.now(), country="FR")
+    with tls_server(issued, tmp_path, ask=True) as port:
+        step = failure(await steps(at(world, f"https://localhost:{port}/as4", anchors="trust/tls-test")))
+    assert (step.name, step.result) == ("TLS", "the server refuses our client certificate, or wants one")
+    assert "CERTIFICATE_REQUIRED" in (step.cause or "")
+    assert "france.present_client_certificate = true" in (step.cure or "")
 
 
 def _ca(world: World) -> Issued:
@@ -263,7 +286,9 @@ def ministry_point(world: World) -> AccessPoint:
 
 
 @contextlib.asynccontextmanager
-async def endpoint(point: AccessPoint, answer: Answer) -> AsyncIterator[str]:
+async def endpoint(
+    point: AccessPoint, answer: Answer, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
     """An HTTP endpoint on loopback; TLS has tests of its own above."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -274,8 +299,8 @@ async def endpoint(point: AccessPoint, answer: Answer) -> AsyncIterator[str]:
     runner = web.AppRunner(served)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/as4"
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}/as4"
     finally:
         await runner.cleanup()
 
@@ -415,3 +440,35 @@ async def test_a_receipt_of_another_key_is_not_accepted(world: World) -> None:
 
 def _with_signer(point: AccessPoint, signer: Any) -> AccessPoint:
     return dataclasses.replace(point, signer=signer)
+
+
+async def test_a_server_that_wants_a_client_certificate(world: World) -> None:
+    """TLS 1.3 tells it after the handshake: the step names the setting that helps; with it, all pass."""
+    keys = load_keyring(world.fr / "keys")
+    tls = server_context(
+        certificate=keys.tls_certificate,
+        key=keys.tls_key,
+        client_certificates="required",
+        client_anchors=world.fr / "trust" / "uk" / "anchors",
+    )
+    async with endpoint(ministry_point(world), good, tls) as url:
+        step = failure(await steps(at(world, url)))
+        assert (step.name, step.result) == (
+            "TLS",
+            "the server ends the connection right after the handshake",
+        )
+        assert "france.present_client_certificate = true" in (step.cure or "")
+        found = await steps(at(world, url, present=True))
+    assert {s.outcome for s in found} == {Outcome.OK}
+
+
+async def test_a_partner_that_hangs(world: World) -> None:
+    """It takes the ping and says nothing: the total timeout ends it."""
+
+    async def hang(_point: AccessPoint, _request: web.Request, _body: bytes) -> web.StreamResponse:
+        await asyncio.sleep(30)
+        return web.Response()
+
+    async with endpoint(ministry_point(world), hang) as url:
+        step = failure(await steps(at(world, url, total=1.0)))
+    assert (step.name, step.result) == ("ping", "the partner took the ping and did not answer in time")

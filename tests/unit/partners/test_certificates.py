@@ -115,6 +115,15 @@ def test_a_serial_number_has_whole_bytes() -> None:
     assert [hex_text(n) for n in (1, 0xABC, 0x1234)] == ["01", "0abc", "1234"]
 
 
+def test_names_cannot_play_with_the_terminal() -> None:
+    """Escape sequences and direction marks in a name are shown as what they are."""
+    key = pki.private_key("partner odd name")
+    evil = pki.issue(pki.name("a\x1b[2Jb\u202ec\nd"), key.public_key(), None, signer=key)
+    found = facts(evil, pki.NOW)
+    assert found.subject == found.issuer
+    assert found.subject.startswith(r"CN=a\u001b[2Jb\u202ec\u000ad,")
+
+
 def test_every_refusal_says_what_helps_in_both_languages() -> None:
     """Each text has a matter and a cure, separated by a semicolon, in English and in French."""
 

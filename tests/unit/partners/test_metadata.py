@@ -86,6 +86,15 @@ def test_broken_metadata_is_refused(content: bytes, why: str) -> None:
     assert found.message_en.endswith("docs/partners/README.md shows the format")
 
 
+def test_what_a_file_says_cannot_play_with_the_terminal() -> None:
+    """An escape sequence out of the file is shown as its code point."""
+    with pytest.raises(PartnerRefused) as caught:
+        read(json.dumps({"party": PARTY, "\x1b[2J": 1}).encode())
+    (found,) = caught.value.problems
+    assert r"\u001b[2J" in found.message_en
+    assert found.message_en.isprintable()
+
+
 def test_a_private_key_in_metadata_is_refused() -> None:
     """A partner that sends its private key is told so, whatever the format."""
     with pytest.raises(PartnerRefused) as caught:

@@ -15,7 +15,9 @@ from contracts.xml import parse_xml
 from gateway.bootstrap import Instance
 from gateway.cli.main import app
 from gateway.clock import SystemClock
+from gateway.core.as4.profiles import SecurityProfile
 from gateway.keys import files as key_files
+from gateway.keys.instance import add_profile
 from tests.fixtures import pki
 from tests.fixtures.partner_files import PARTY, Ministry, pem, sha256, tree
 
@@ -425,6 +427,15 @@ def test_what_we_hand_over_can_be_installed_by_another(folder: Path, template: P
     assert added.exit_code == 0, added.output
     assert Instance.load(other).load_partner().recipient == ours[1]
     assert Instance.load(other).settings.france.url == "https://as4.uk.example/as4"
+
+
+def test_keys_of_profile_2_are_handed_over_too(folder: Path) -> None:
+    """Once the instance has them, each with the name of its file, beside those of profile 1.15."""
+    add_profile(folder, SecurityProfile.EDELIVERY_2_0, now=NOW)
+    found = {c["file"]: c["key"] for c in as_json(folder, "show", "--ours")["certificates"]}
+    assert found["as4-sign.crt.pem"] == "RSA 2048"
+    assert found["as4-sign-ed25519.crt.pem"] == "Ed25519"
+    assert found["as4-decrypt-x25519.crt.pem"] == "X25519"
 
 
 def test_pmode_writes_a_file_and_never_over_one(folder: Path, tmp_path: Path) -> None:
