@@ -25,6 +25,7 @@ from gateway.puller import Puller, PullPlan
 from tests.fixtures.agreements import CALLBACK, FR_CHANNEL, PULLED_FR, agreement
 from tests.fixtures.ends import LEASE, Ends, make_ends
 from tests.fixtures.pulls import NO_BODY, http
+from tests.fixtures.world import until
 
 pytestmark = pytest.mark.as4(36)
 
@@ -403,9 +404,7 @@ async def test_the_puller_survives_whatever_happens(capsys: pytest.CaptureFixtur
     once, called = scripted([ConnectionFailed("no"), RuntimeError("bug"), Result(fetched=Fetched.DENIED)])
     puller = Puller(fetch=once, plan=PullPlan(interval_s=0.01, longest_wait_s=0.01))
     task = asyncio.create_task(puller.run())
-    async with asyncio.timeout(10):
-        while len(called) < 5:
-            await asyncio.sleep(0.01)
-        puller.stop()
-        await task
+    await until(lambda: len(called) > 4)
+    puller.stop()
+    await task
     assert "pull.bug" in capsys.readouterr().out
