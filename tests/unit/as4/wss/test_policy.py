@@ -14,7 +14,10 @@ from lxml import etree
 from contracts.xml import parse_xml
 from gateway.core.as4 import namespaces as ns
 from gateway.core.as4 import policy as p
+from gateway.core.as4.content import whole
 from gateway.core.as4.policy import KeyTransport, SecurityPolicy, TokenReference, UnsafeSecurityPolicy
+from gateway.core.as4.pull import build_pull_request
+from gateway.core.as4.verified import VerifiedPullRequest
 from gateway.core.as4.wss import tree
 from gateway.core.as4.wss.decrypt import decrypt_attachments
 from gateway.core.as4.wss.encrypt import encrypt_attachments
@@ -25,8 +28,9 @@ from gateway.core.errors import (
     FailedDecryption,
     InvalidHeader,
     PolicyNoncompliance,
+    ValueInconsistent,
 )
-from tests.fixtures import pki
+from tests.fixtures import as4, pki
 from tests.fixtures.wss_messages import PARTS, POLICY, envelope_bytes, find, find_all, resign, signed
 
 UK = pki.party(pki.UK).decryption
@@ -265,6 +269,26 @@ def clock_skew() -> None:
     assert signed().verify(ahead).party_id == pki.FR
     with pytest.raises(FailedAuthentication):
         signed().verify(ahead, policy=SecurityPolicy(clock_skew=dt.timedelta(0)))
+
+
+@effect
+def pull_window() -> None:
+    earlier = pki.NOW - dt.timedelta(minutes=4)
+    sealed = build_pull_request(
+        "urn:test:mpc",
+        signer=pki.party(pki.FR).signing,
+        message_id="q-1@fr.test",
+        now=earlier,
+        policy=SecurityPolicy(),
+    )
+    opened = as4.open_any(sealed.content_type, whole(sealed.body))
+    assert isinstance(opened, VerifiedPullRequest)
+    with pytest.raises(ValueInconsistent, match="too old"):
+        as4.open_any(
+            sealed.content_type,
+            whole(sealed.body),
+            policy=SecurityPolicy(pull_window=dt.timedelta(minutes=3)),
+        )
 
 
 GZIP_LIMITS = {"max_decompressed_bytes", "max_compression_ratio"}
