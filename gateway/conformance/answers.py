@@ -112,10 +112,10 @@ def _all(root: etree._Element, tag: str) -> list[etree._Element]:
 
 
 def _kind(root: etree._Element, receipts: Sequence[etree._Element], errors: Sequence[etree._Element]) -> Kind:
+    if receipts:  # with eb:UserMessage inside where the message was not signed (ebMS core 5.2.3.3)
+        return Kind.RECEIPT
     if _all(root, ns.q(ns.EB, "UserMessage")):
         return Kind.USER_MESSAGE
-    if receipts:
-        return Kind.RECEIPT
     if errors:
         return Kind.ERROR
     if _all(root, ns.q(ns.S12, "Fault")) or _all(root, ns.q(SOAP11, "Fault")):

@@ -30,6 +30,7 @@ def _case(row: dict[str, Any]) -> Case:
         expect=Expectation(row.pop("expect")),
         codes=tuple(row.pop("codes", ())),
         signal=row.pop("signal", True),
+        unpacks=row.pop("unpacks", False),
         needs=frozenset(Need(n) for n in row.pop("needs", ())),
         of=row.pop("of", None),
         **texts,

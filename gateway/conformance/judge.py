@@ -101,9 +101,10 @@ def _proof(seen: Seen) -> Outcome:
 
 
 def _refusal(case: Case, exchanges: Sequence[Exchange], target: Target) -> Outcome:
-    del target
     seen = exchanges[-1].seen
     if seen.kind is Kind.RECEIPT:
+        if case.unpacks and target.pmode.is_ping:
+            return Outcome(verdict=Verdict.NOTE, reasons=(reason("accepted-ping"),), cure=reason("cure-ping"))
         if case.expect is Expectation.REFUSAL_PREFERRED:
             return Outcome(verdict=Verdict.NOTE, reasons=(reason("accepted-noted"),))
         return Outcome(
@@ -132,8 +133,11 @@ def _refused_otherwise(case: Case, seen: Seen) -> Outcome:
     """No ebMS signal: enough only where the message could not be read as ebMS."""
     cause, cure = without_signal(seen)
     timed_out = seen.trouble is not None and seen.trouble.key == "no-answer-in-time"
-    if timed_out or (seen.status is not None and seen.status < 300) or seen.kind is Kind.USER_MESSAGE:
+    if timed_out or seen.kind is Kind.USER_MESSAGE:
         return Outcome(verdict=Verdict.FAIL, reasons=(cause, reason("neither")), cure=cure)
+    if seen.status is not None and seen.status < 300:
+        verdict = Verdict.FAIL if case.signal else Verdict.NOTE
+        return Outcome(verdict=verdict, reasons=(cause, reason("neither")), cure=cure)
     if seen.kind is Kind.FAULT or case.expect is Expectation.REFUSAL_PREFERRED:
         return Outcome(verdict=Verdict.NOTE, reasons=(cause, reason("refused-without-signal")))
     if case.signal:

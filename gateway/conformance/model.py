@@ -102,6 +102,8 @@ class Case:
     """Recommended EBMS codes of a refusal; empty: any code."""
     signal: bool
     """A refusal must be an ebMS error signal; False where the message cannot be read as ebMS at all."""
+    unpacks: bool
+    """The defect is inside a payload: a ping, which delivers nothing, need not look there."""
     needs: frozenset[Need]
     of: str | None
     """FACET: the case whose answer is looked at."""

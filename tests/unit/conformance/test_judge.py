@@ -130,6 +130,14 @@ def test_lenient_cases_are_never_more_than_notes_for_refusals() -> None:
     assert keys(verdict("huge-header", silent))[0] is Verdict.FAIL
 
 
+@pytest.mark.as4(14)
+def test_a_ping_need_not_be_unpacked() -> None:
+    """Corrupt gzip acknowledged by the ping service is noted, by a P-Mode that delivers it is serious."""
+    assert keys(verdict("corrupt-gzip", RECEIPT, target=PING_TARGET)) == (Verdict.NOTE, ["accepted-ping"])
+    assert verdict("corrupt-gzip", RECEIPT).serious
+    assert verdict("tampered-payload", RECEIPT, target=PING_TARGET).serious
+
+
 @pytest.mark.as4(30)
 def test_unknown_codes_are_noted() -> None:
     """EBMS:4001 and its like are no codes of the specifications."""
