@@ -9,10 +9,11 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -55,18 +56,18 @@ def _free_ports(count: int) -> list[int]:
         return [s.getsockname()[1] for s in sockets]
 
 
-def prepare(folder: Path) -> tuple[int, int]:
+def prepare(folder: Path, changes: Mapping[str, Mapping[str, Any]] | None = None) -> tuple[int, int]:
     """Makes ``gateway`` and ``ministry`` with keys and mutual trust; returns (UK port, control port)."""
     uk, as4, french, control = _free_ports(4)
-    make_instance(
-        folder / "gateway",
-        {
-            # defaults but for the ports, and for the rate: the limiter would answer 429 to the load
-            "uk_api": {"port": uk, "rate_per_second": 100_000, "rate_burst": 1_000_000},
-            "as4": {"port": as4},
-            "france": {"url": f"https://127.0.0.1:{french}/as4"},
-        },
-    )
+    settings: dict[str, dict[str, Any]] = {
+        # defaults but for the ports, and for the rate: the limiter would answer 429 to the load
+        "uk_api": {"port": uk, "rate_per_second": 100_000, "rate_burst": 1_000_000},
+        "as4": {"port": as4},
+        "france": {"url": f"https://127.0.0.1:{french}/as4"},
+    }
+    for section, values in (changes or {}).items():
+        settings.setdefault(section, {}).update(values)
+    make_instance(folder / "gateway", settings)
     register_client(folder / "gateway", CLIENT)
     sandbox.init(
         folder / "ministry",
@@ -113,12 +114,18 @@ async def _listening(port: int, process: psutil.Process, log: Path) -> None:
 
 
 @asynccontextmanager
-async def running(folder: Path, *, profile: Path | None = None) -> AsyncIterator[Stage]:
+async def running(
+    folder: Path,
+    *,
+    profile: Path | None = None,
+    changes: Mapping[str, Mapping[str, Any]] | None = None,
+) -> AsyncIterator[Stage]:
     """Both processes until the block ends. Raises RuntimeError with the log when one does not start.
 
+    ``changes``: settings of the gateway that are not the defaults.
     ``profile``: the gateway writes a cProfile there when it stops (slower: no figures from such a run).
     """
-    uk, control = await asyncio.to_thread(prepare, folder)
+    uk, control = await asyncio.to_thread(prepare, folder, changes)
     profiled = () if profile is None else ("--profile", str(profile))
     gateway_log, ministry_log = folder / "gateway.log", folder / "ministry.log"
     async with (

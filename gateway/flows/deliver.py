@@ -13,6 +13,8 @@ message goes the same way, but through the store instead of memory (``wire``), i
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import replace
 from typing import Final
 
@@ -74,6 +76,8 @@ async def deliver(entry: OutboxEntry, d: Delivery) -> Outcome:
             return await record_hold(job, exc, d)
         except ContentDestroyed:
             return await record_end(job, None, "content_destroyed", MessageStatus.FAILED, d)
+        except _Overtaken:
+            return await record_cancelled(job, d)
         if attempt is None:
             return await _wait_for_place(job, d)
         if isinstance(attempt.error, ReceiptAwaited):
@@ -87,7 +91,7 @@ async def deliver(entry: OutboxEntry, d: Delivery) -> Outcome:
 
 async def _attempt(job: Job, d: Delivery) -> Try | None:
     """(2) to (4); None when there is no place for a large one. Raises Unmappable, ContentDestroyed,
-    LeaseLost."""
+    LeaseLost, _Overtaken."""
     parcel = await parcel_of(job, d)
     if not parcel.is_large:
         return await _send(job, parcel, d)
@@ -96,8 +100,18 @@ async def _attempt(job: Job, d: Delivery) -> Try | None:
     try:
         sending = _send(job, parcel, d)
         return await under_lease(job.entry, sending, store=d.store, clock=d.clock, lease=d.lease)
+    except asyncio.CancelledError:
+        await _hand_over(job, d)
+        raise
     finally:
         d.lane.leave()
+
+
+async def _hand_over(job: Job, d: Delivery) -> None:
+    """This process stops: another may go on at once, without waiting for the end of the lease."""
+    with contextlib.suppress(PasserelleError):
+        async with d.store.begin() as tx:
+            await tx.release(job.entry, d.clock.now())
 
 
 async def _send(job: Job, parcel: Parcel, d: Delivery) -> Try:
@@ -105,7 +119,20 @@ async def _send(job: Job, parcel: Parcel, d: Delivery) -> Try:
         wire, content_type, envelopes = await sealed(job, parcel, d)
     except As4Error as exc:  # for example the partner's encryption certificate has expired
         return not_sealed(exc, d)
+    if parcel.is_large and await _withdrawn_meanwhile(job, d):
+        raise _Overtaken
     return await _post(job, wire, content_type, envelopes, d)
+
+
+class _Overtaken(Exception):
+    """A withdrawal came while a large message was sealed."""
+
+
+async def _withdrawn_meanwhile(job: Job, d: Delivery) -> bool:
+    async with d.store.begin(read_only=True) as tx:
+        record = await tx.get_message(job.entry.message_id)
+        case = await tx.get_case(job.entry.reference)
+    return overtaken(replace(job, record=record or job.record, case=case))
 
 
 # ---- (1) ----------------------------------------------------------------------------------------
