@@ -206,7 +206,8 @@ def prepare_retire(
     folder = place.folder
     target = folder.find(normal(digits))
     rows = [i for i in folder.installed() if i.certificate == target.certificate]
-    lost = _would_stop([i for i in folder.installed() if i.certificate != target.certificate], now)
+    left = [i for i in folder.installed() if i.certificate != target.certificate]
+    lost = _would_stop(left, place.profiles, now)
     if lost and not even_if_needed:
         raise ConfigError(
             f"without it {lost}; add the partner's new certificate first, or give --even-if-needed "
@@ -223,7 +224,9 @@ def prepare_retire(
     )
 
 
-def _would_stop(left: Sequence[Installed], now: dt.datetime) -> str | None:
+def _would_stop(
+    left: Sequence[Installed], profiles: frozenset[SecurityProfile], now: dt.datetime
+) -> str | None:
     """What could not be done any more with what is left; None when all can."""
     anchors = tuple({i.certificate: None for i in left if Purpose.ANCHOR in i.purposes})
     tls = [i for i in left if Purpose.TLS_ANCHOR in i.purposes]
@@ -232,9 +235,11 @@ def _would_stop(left: Sequence[Installed], now: dt.datetime) -> str | None:
     if anchors:
         store = TrustStore(anchors=anchors, party_certificates={})
         usable = [c for c in usable if _chains(store, c, now)]
-    if not anchors or not any(signs(c) for c in usable):
+    signing = {certificate_kind(c) for c in usable if signs(c)}
+    encrypting = {certificate_kind(c) for c in usable if encrypts(c)}
+    if not anchors or not {profile.signing_kind for profile in profiles} <= signing:
         return "nothing the partner signs could be verified"
-    if not any(encrypts(c) for c in usable):
+    if not {profile.encryption_kind for profile in profiles} <= encrypting:
         return "nothing could be encrypted to the partner"
     return None if tls else "its TLS server could not be verified"
 

@@ -15,7 +15,7 @@ The numbered steps are those of the code; none can be left out:
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from cryptography import x509
@@ -81,10 +81,14 @@ class Known:
     others: tuple[Held, ...] = ()
 
     def kinds(self, purpose: Purpose) -> frozenset[KeyKind]:
-        """Kinds of key that a certificate of the party may have for that purpose."""
-        if purpose is Purpose.SIGN:
-            return frozenset(profile.signing_kind for profile in self.profiles)
-        return frozenset(profile.encryption_kind for profile in self.profiles)
+        """Kinds of key that the agreed P-Modes need for that purpose."""
+        return _kinds(self.profiles, purpose)
+
+
+def _kinds(profiles: Iterable[SecurityProfile], purpose: Purpose) -> frozenset[KeyKind]:
+    if purpose is Purpose.SIGN:
+        return frozenset(profile.signing_kind for profile in profiles)
+    return frozenset(profile.encryption_kind for profile in profiles)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,7 +173,7 @@ def _judge_one(judging: _Judging, store: TrustStore, given: Given, purpose: Purp
     certificate, known, now = given.certificate, judging.known, judging.now
     party = purpose in _DOING
     # (2)
-    judging.problems += _strength(given, purpose, known)
+    judging.problems += _strength(judging, given, purpose)
     # (3)
     allowed = {Purpose.SIGN: known.may_sign, Purpose.ENCRYPT: known.may_encrypt}.get(purpose)
     if allowed is not None and not allowed(certificate):
@@ -205,14 +209,13 @@ def _chains(store: TrustStore, certificate: x509.Certificate, now: dt.datetime) 
     return True
 
 
-def _strength(given: Given, purpose: Purpose, known: Known) -> Iterator[Problem]:
+def _strength(judging: _Judging, given: Given, purpose: Purpose) -> Iterator[Problem]:
     """(2) Party keys as the agreed profiles have them; CA keys at least as strong."""
-    certificate, least = given.certificate, known.policy.min_rsa_bits
+    certificate, least = given.certificate, judging.known.policy.min_rsa_bits
     key = certificate.public_key()
     if purpose in _DOING:
-        wanted = known.kinds(purpose)
-        allowed = certificate_kind(certificate) in wanted
-        names = sorted(_KIND_NAMES[kind] for kind in wanted)
+        allowed = _agreed_kind(judging, given, purpose)
+        names = sorted(_KIND_NAMES[kind] for kind in judging.known.kinds(purpose))
     else:
         allowed = isinstance(key, rsa.RSAPublicKey | ed25519.Ed25519PublicKey) or (
             isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES
@@ -227,6 +230,18 @@ def _strength(given: Given, purpose: Purpose, known: Known) -> Iterator[Problem]
     weak = algorithm is not None and not isinstance(algorithm, _STRONG)
     if weak and not is_self_signed(certificate):  # nobody relies on the signature of a self-signed anchor
         yield problem("weak_signature", given.source, hash=algorithm.name.upper() if algorithm else "?")
+
+
+def _agreed_kind(judging: _Judging, given: Given, purpose: Purpose) -> bool:
+    """Keys of another security profile are welcome beside those that the agreement uses: a change of
+    profile is prepared that way."""
+    kind = certificate_kind(given.certificate)
+    if kind in judging.known.kinds(purpose):
+        return True
+    if kind not in _kinds(SecurityProfile, purpose) or not _valid_now(judging, purpose):
+        return False
+    judging.warnings.append(f"{given.source} is over a key that no P-Mode of the agreement uses yet")
+    return True
 
 
 def _validity(judging: _Judging, given: Given, purpose: Purpose) -> None:
@@ -245,13 +260,20 @@ def _validity(judging: _Judging, given: Given, purpose: Purpose) -> None:
 
 
 def _valid_now(judging: _Judging, purpose: Purpose) -> bool:
+    """Whether one that the agreement can use is installed and valid."""
     known = judging.known
-    allowed = {Purpose.SIGN: known.may_sign, Purpose.ENCRYPT: known.may_encrypt}.get(purpose)
-    held = known.party_certificates if allowed else known.anchors
+    held = known.anchors if purpose not in _DOING else known.party_certificates
     return any(
-        c.not_valid_before_utc <= judging.now <= c.not_valid_after_utc and (allowed is None or allowed(c))
+        c.not_valid_before_utc <= judging.now <= c.not_valid_after_utc
+        and (purpose not in _DOING or _serves(known, c, purpose))
         for _, c in held
     )
+
+
+def _serves(known: Known, certificate: x509.Certificate, purpose: Purpose) -> bool:
+    """Key usage and kind of key are those of the purpose, in an agreed profile."""
+    allowed = known.may_sign if purpose is Purpose.SIGN else known.may_encrypt
+    return allowed(certificate) and certificate_kind(certificate) in known.kinds(purpose)
 
 
 def _same_key(certificate: x509.Certificate, places: Sequence[Held]) -> str | None:
@@ -261,15 +283,14 @@ def _same_key(certificate: x509.Certificate, places: Sequence[Held]) -> str | No
 
 def _check_complete(judging: _Judging, wanted: Sequence[tuple[Given, Purpose]]) -> None:
     """(8) Only when certificates of the party are given: an anchor or address may come alone."""
-    given = {purpose for _, purpose in wanted}
+    known, given = judging.known, {purpose for _, purpose in wanted}
     if not given & set(_DOING):
         return
-    known = judging.known
     source = (*judging.parcel.signing, *judging.parcel.encryption)[0]
-    if Purpose.SIGN not in given and not any(known.may_sign(c) for _, c in known.party_certificates):
-        judging.refuse("no_signing", source)
-    if Purpose.ENCRYPT not in given and not any(known.may_encrypt(c) for _, c in known.party_certificates):
-        judging.refuse("no_encryption", source)
+    for purpose, code in ((Purpose.SIGN, "no_signing"), (Purpose.ENCRYPT, "no_encryption")):
+        held = any(_serves(known, c, purpose) for _, c in known.party_certificates)
+        if purpose not in given and not held:
+            judging.refuse(code, source)
 
 
 def _plan(judging: _Judging, wanted: Sequence[tuple[Given, Purpose]]) -> Plan:

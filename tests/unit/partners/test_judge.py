@@ -268,3 +268,17 @@ def test_profile_2_takes_its_own_kinds_of_key() -> None:
     found = dict(refusals(parcel(M.elliptic(), M.both), known))
     assert "sign.pem" not in found
     assert "need EC P-256" in found["encrypt.pem"]
+
+
+def test_keys_of_the_next_profile_are_welcome_beside_those_in_use() -> None:
+    """A change of profile is prepared: an EC certificate is taken beside RSA, with a note, and not alone."""
+    known = dataclasses.replace(
+        KNOWN,
+        party_certificates=(("party/sign.pem", M.sign), ("party/encrypt.pem", M.encrypt)),
+        anchors=(("anchors/ca.pem", M.ca.certificate),),
+    )
+    plan = passes(Parcel(signing=given(M.elliptic())), known)
+    assert plan.additions[0].purposes == (Purpose.SIGN,)
+    assert plan.warnings == ("f.pem is over a key that no P-Mode of the agreement uses yet",)
+    alone = Parcel(signing=given(M.elliptic()), anchors=given(M.ca.certificate))
+    assert KIND in [message for _, message in refusals(alone)]

@@ -113,7 +113,8 @@ def test_a_partner_is_added_after_the_phone_call(folder: Path) -> None:
     for certificate in CERTIFICATES:
         digits = sha256(certificate)
         assert f"{digits[:4]} {digits[4:8]}" in result.stdout
-        assert f"{digits[-8:-4]} {digits[-4:]}" not in result.stdout
+        # the runner echoes what is typed, so only what came before the questions counts
+        assert f"{digits[-8:-4]} {digits[-4:]}" not in result.stdout.partition("Last two groups of")[0]
     partner = Instance.load(folder).load_partner()
     assert partner.signing == (M.sign,)
     assert partner.recipient == M.encrypt
