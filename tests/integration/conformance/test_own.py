@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from gateway.clock import SystemClock
 from gateway.conformance import Report, Result, Verdict, run_conformance
 from gateway.conformance.cases import all_cases
 from gateway.conformance.model import Expectation
-from gateway.conformance.report import by_requirement, to_html, to_json, to_markdown
+from gateway.conformance.report import by_requirement
 from gateway.conformance.target import choose_pmode, make_target
 from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.errors import ConfigError
@@ -33,10 +32,10 @@ from gateway.flows.access_point import AccessPoint, make_access_point
 from gateway.keys import load_keyring
 from gateway.keys.partner import load_partner
 from gateway.transport.tls import client_context
+from tests.fixtures.conformance import keep
 from tests.fixtures.world import World, make_world
 
 pytestmark = pytest.mark.xdist_group("conformance-own")
-DOCS = Path(__file__).parents[3] / "docs"
 PROGRAM = Path(sys.executable).parent / "passerelle"
 NOTED = {"address-families"}
 """The name in the URL is localhost, which may have one address family only."""
@@ -90,19 +89,8 @@ def against_gateway(world: World, *only: str, pmode_id: str | None = None) -> Re
 @pytest.fixture(scope="module")
 def report(world: World) -> Report:
     found = against_gateway(world)
-    if os.environ.get("KEEP_CONFORMANCE_REPORT"):
-        keep(found)
+    keep(found, "conformance-own")
     return found
-
-
-def keep(report: Report) -> None:
-    """As documentation, in both languages."""
-    (DOCS / "conformance-own.json").write_text(
-        json.dumps(to_json(report), ensure_ascii=False, indent=1) + "\n", "utf-8"
-    )
-    (DOCS / "conformance-own.md").write_text(to_markdown(report, "en"), "utf-8")
-    (DOCS / "conformance-own.html").write_text(to_html(report, "en"), "utf-8")
-    (DOCS / "conformance-own.fr.html").write_text(to_html(report, "fr"), "utf-8")
 
 
 def test_our_endpoint_passes(report: Report) -> None:
