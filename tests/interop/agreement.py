@@ -11,6 +11,7 @@ from typing import Any
 from gateway.core.as4 import namespaces as ns
 from gateway.core.as4.message import Party
 from gateway.core.as4.pmode import PMode, PModes
+from gateway.core.as4.profiles import SecurityProfile
 from tests.interop.certificates import FR, UK
 
 PARTY_TYPE = "urn:oasis:names:tc:ebcore:partyid-type:unregistered"
@@ -53,14 +54,22 @@ UNTYPED_IN = replace(
     responder=replace(UK_PARTY, type=None),
     **_UNTYPED,
 )
-PULL_MPC = "urn:test:interop:mpc:fr"
-PULLED = replace(REQUEST, id="interop.pulled", action="Pulled", mpc=PULL_MPC)
-
 RSA_PMODES = (
     REQUEST, NOTICE, TWO_WAY_OUT, TWO_WAY_BACK, TWO_WAY_IN, TWO_WAY_REPLY, PLAIN_OUT, PLAIN_IN, CORNERS_OUT,
-    CORNERS_IN, UNTYPED_OUT, UNTYPED_IN, PULLED, REQUEST.for_ping(), NOTICE.for_ping(),
+    CORNERS_IN, UNTYPED_OUT, UNTYPED_IN, REQUEST.for_ping(), NOTICE.for_ping(),
 )  # fmt: skip
 ALL = PModes(RSA_PMODES)
+SUITES = {
+    "rsa": SecurityProfile.EDELIVERY_1_15,
+    "ed25519": SecurityProfile.EDELIVERY_2_0,
+    "ecdsa": SecurityProfile.EDELIVERY_2_0_EC,
+}
+"""The peer's name of a suite → ours."""
+
+
+def of_suite(pmode: PMode, suite: str) -> PMode:
+    """The same leg, secured by another profile."""
+    return replace(pmode, security=SUITES[suite])
 
 
 def party_json(party: Party) -> dict[str, Any]:
@@ -78,6 +87,7 @@ def pmode_json(pmode: PMode, suite: str = "rsa") -> dict[str, Any]:
         "agreement": pmode.agreement_ref,
         "suite": suite,
         "encrypt": pmode.encrypt,
+        "mpc": pmode.mpc,
     }
 
 

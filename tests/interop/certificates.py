@@ -40,12 +40,12 @@ class Pair:
     def decryption(self) -> DecryptionKey:
         return DecryptionKey(self.private_key, self.certificate)
 
-    def write(self, folder: Path, name: str) -> dict[str, str]:
-        """``NAME.key.pem`` and ``NAME.crt.pem``; returns how peer.json names them."""
+    def write(self, folder: Path, name: str) -> tuple[Path, Path]:
+        """``NAME.key.pem`` and ``NAME.crt.pem``; returns their paths."""
         key = self.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         (folder / f"{name}.key.pem").write_bytes(key)
         (folder / f"{name}.crt.pem").write_bytes(self.certificate.public_bytes(Encoding.PEM))
-        return {"key": f"{name}.key.pem", "chain": f"{name}.crt.pem"}
+        return folder / f"{name}.key.pem", folder / f"{name}.crt.pem"
 
 
 def _issue(

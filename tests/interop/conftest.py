@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 pytest.register_assert_rewrite(
-    "tests.interop.plays", "tests.interop.scenarios_good", "tests.interop.scenarios_bad"
+    "tests.interop.plays",
+    "tests.interop.scenarios_good",
+    "tests.interop.scenarios_bad",
+    "tests.interop.gateway_plays",
+    "tests.interop.scenarios_profile2",
 )
 
-from tests.interop.certificates import Certificates  # noqa: E402 — their asserts are rewritten first
-from tests.interop.ours import OurEnd, our_end  # noqa: E402 — their asserts are rewritten first
-from tests.interop.phase4 import PeerMissing, Phase4, running  # noqa: E402 — their asserts are rewritten first
+# ruff: noqa: E402 — what is imported from here on has its asserts rewritten
+from tests.fixtures.agreements import PULLED_UK, agreement, agreement_text
+from tests.fixtures.world import make_world
+from tests.interop import table
+from tests.interop.certificates import Certificates
+from tests.interop.gateway_plays import Ministry
+from tests.interop.ours import OurEnd, our_end
+from tests.interop.phase4 import (
+    PeerMissing,
+    Phase4,
+    french_configuration,
+    ministry_configuration,
+    ministry_pmodes,
+    running,
+)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    table.note(report)
+
+
+def pytest_sessionfinish() -> None:
+    """``PASSERELLE_INTEROP_TABLE=FILE`` (``make interop``) writes the table of all scenarios there."""
+    path = os.environ.get("PASSERELLE_INTEROP_TABLE")
+    if path:
+        table.write(Path(path))
 
 
 @pytest.fixture(scope="session")
@@ -21,13 +51,62 @@ def certificates() -> Certificates:
     return Certificates()
 
 
-@pytest.fixture(scope="session")
-def session_peer(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Phase4]:
+@contextmanager
+def _peer(folder: Path, configure: Callable[[Path], tuple[int, int]]) -> Iterator[Phase4]:
     try:
-        with running(tmp_path_factory.mktemp("phase4"), certificates) as peer:
+        with running(folder, configure) as peer:
+            table.versions.update(peer.status())
             yield peer
     except PeerMissing as exc:
         pytest.skip(f"interop not run: {exc}")
+
+
+@pytest.fixture(scope="session")
+def session_peer(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Phase4]:
+    folder = tmp_path_factory.mktemp("phase4")
+    with _peer(folder, partial(french_configuration, certificates=certificates)) as peer:
+        yield peer
+
+
+@contextmanager
+def _ministry(folder: Path, **ways: str) -> Iterator[Ministry]:
+    """The real gateway process, and phase4 in the place of the French ministry."""
+    settings = {
+        "france": {"total_timeout_s": 30},
+        "worker": {"lease_s": 40},
+        "pull": {"lease_s": 2, "receipt_timeout_s": 2},
+    }
+    agreed = agreement(**ways)
+    with (
+        make_world(start=False, settings=settings, agreement=agreement_text(**ways)) as world,
+        _peer(folder, partial(ministry_configuration, world=world, agreement=agreed)) as peer,
+    ):
+        world.start_gateway()
+        yield Ministry(world=world, peer=peer, pmodes=ministry_pmodes(agreed))
+
+
+@pytest.fixture(scope="session")
+def session_ministry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministry]:
+    with _ministry(tmp_path_factory.mktemp("ministry")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def session_pulling_ministry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministry]:
+    with _ministry(tmp_path_factory.mktemp("pulling"), uk_to_fr=PULLED_UK) as found:
+        yield found
+
+
+@pytest.fixture
+def ministry(session_ministry: Ministry) -> Ministry:
+    session_ministry.peer.reset()
+    return session_ministry
+
+
+@pytest.fixture
+def pulling_ministry(session_pulling_ministry: Ministry) -> Ministry:
+    session_pulling_ministry.peer.reset()
+    return session_pulling_ministry
 
 
 @pytest.fixture
@@ -50,6 +129,20 @@ def ours(session_end: OurEnd) -> OurEnd:
     return session_end
 
 
+@pytest.fixture(scope="session")
+def session_suites(
+    tmp_path_factory: pytest.TempPathFactory, certificates: Certificates
+) -> Iterator[dict[str, OurEnd]]:
+    with ExitStack() as stack:
+        yield {
+            suite: stack.enter_context(our_end(tmp_path_factory.mktemp(suite), certificates, suite))
+            for suite in ("ed25519", "ecdsa")
+        }
+
+
 @pytest.fixture
-def payload_folder(tmp_path: Path) -> Path:
-    return tmp_path
+def suites(session_suites: dict[str, OurEnd]) -> dict[str, OurEnd]:
+    """Our end by the suites of profile 2.0, with nothing received."""
+    for end in session_suites.values():
+        end.reset()
+    return session_suites

@@ -38,7 +38,7 @@ from gateway.flows.ports import StreamedBody
 from gateway.transport.http import HttpTransport
 from gateway.transport.spool import FileContent, Patience, spool
 from gateway.transport.tls import client_context, server_context
-from tests.interop.agreement import ALL
+from tests.interop.agreement import ALL, SUITES, of_suite
 from tests.interop.certificates import Certificates
 
 MAX_BYTES = 700_000_000
@@ -265,7 +265,7 @@ class OurEnd:
 
 
 @contextmanager
-def our_end(folder: Path, certificates: Certificates) -> Iterator[OurEnd]:
+def our_end(folder: Path, certificates: Certificates, suite: str = "rsa") -> Iterator[OurEnd]:
     """Our endpoint, listening; it ends with the block."""
     folder.mkdir(parents=True, exist_ok=True)
     certificates.tls.write(folder, "tls")
@@ -273,13 +273,21 @@ def our_end(folder: Path, certificates: Certificates) -> Iterator[OurEnd]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="our-end", daemon=True)
     thread.start()
+    uk, fr = certificates.uk, certificates.fr
+    sign, decrypt, to = {
+        "rsa": (uk.sign, uk.decrypt, fr.decrypt),
+        "ed25519": (uk.ed25519_sign, uk.x25519_decrypt, fr.x25519_decrypt),
+        "ecdsa": (uk.ec_sign, uk.ec_decrypt, fr.ec_decrypt),
+    }[suite]
     end = OurEnd(
         folder=folder,
         certificates=certificates,
-        signer=certificates.uk.sign.signing,
-        decryption_keys=(certificates.uk.decrypt.decryption,),
-        recipient=certificates.fr.decrypt.certificate,
+        signer=sign.signing,
+        decryption_keys=(decrypt.decryption,),
+        recipient=to.certificate,
         trust=certificates.trust(),
+        pmodes=PModes(of_suite(p, suite) for p in ALL),
+        policy=SUITES[suite].policy(SecurityPolicy()),
         loop=loop,
     )
     runner = end.run(end.start())

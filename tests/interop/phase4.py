@@ -12,17 +12,22 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contracts.codes import Direction
 from gateway.core.as4.pmode import PMode
-from tests.fixtures.world import free_port
+from gateway.core.treaty.agreement import Agreement
+from gateway.flows.access_point import pmode_of
+from tests.fixtures.world import World, free_port
 from tests.interop.agreement import RSA_PMODES, header_json, pmode_json
 from tests.interop.certificates import Certificates
 
+Files = tuple[Path, Path]
+"""PEM files of a private key and of its certificate chain."""
 SOURCES = Path(__file__).parent / "peer"
 BUILDS = Path(__file__).parents[2] / "build" / "interop-peer"
 """Ignored by git; one folder per version of the sources."""
@@ -155,9 +160,32 @@ class Phase4:
 
 
 def write_configuration(
-    folder: Path, certificates: Certificates, pmodes: list[dict[str, Any]]
+    folder: Path,
+    *,
+    keys: dict[str, Files],
+    trust: list[Path],
+    tls_trust: list[Path],
+    recipients: dict[str, Path],
+    pmodes: list[dict[str, Any]],
+    as4_port: int,
 ) -> tuple[int, int]:
-    """``peer.json`` and the PEM files of the French end; returns the ports for AS4 and control."""
+    """``peer.json``; returns the ports for AS4 and control."""
+    ports = as4_port, free_port()
+    configuration = {
+        "as4_port": ports[0],
+        "control_port": ports[1],
+        "keys": {alias: {"key": str(key), "chain": str(chain)} for alias, (key, chain) in keys.items()},
+        "recipients": {alias: str(path) for alias, path in recipients.items()},
+        "trust": [str(path) for path in trust],
+        "tls_trust": [str(path) for path in tls_trust],
+        "pmodes": pmodes,
+    }
+    (folder / "peer.json").write_text(json.dumps(configuration, indent=1), "utf-8")
+    return ports
+
+
+def french_configuration(folder: Path, certificates: Certificates) -> tuple[int, int]:
+    """The French end of the test agreement, for every suite."""
     fr, uk = certificates.fr, certificates.uk
     keys = {
         "sign": fr.sign,
@@ -177,21 +205,45 @@ def write_configuration(
         "wrong": certificates.other_recipient,
     }
     trust = {"uk-sign": uk.sign, "uk-ed25519": uk.ed25519_sign, "uk-ec": uk.ec_sign}
-    certificates.write_ca(folder)
-    ports = free_port(), free_port()
-    configuration = {
-        "as4_port": ports[0],
-        "control_port": ports[1],
-        "keys": {alias: pair.write(folder, alias) for alias, pair in keys.items()},
-        "recipients": {
-            alias: pair.write(folder, f"to-{alias}")["chain"] for alias, pair in recipients.items()
-        },
-        "trust": ["anchors/ca.pem", *(pair.write(folder, alias)["chain"] for alias, pair in trust.items())],
-        "tls_trust": ["anchors/ca.pem"],
-        "pmodes": pmodes,
-    }
-    (folder / "peer.json").write_text(json.dumps(configuration, indent=1), "utf-8")
-    return ports
+    anchor = certificates.write_ca(folder) / "ca.pem"
+    return write_configuration(
+        folder,
+        keys={alias: pair.write(folder, alias) for alias, pair in keys.items()},
+        trust=[anchor, *(pair.write(folder, alias)[1] for alias, pair in trust.items())],
+        tls_trust=[anchor],
+        recipients={alias: pair.write(folder, f"to-{alias}")[1] for alias, pair in recipients.items()},
+        pmodes=default_pmodes(),
+        as4_port=free_port(),
+    )
+
+
+def ministry_configuration(folder: Path, world: World, agreement: Agreement) -> tuple[int, int]:
+    """phase4 with the keys of the simulated ministry, in its place: the P-Modes are the real agreement's."""
+
+    def pair(name: str) -> Files:
+        return world.fr / "keys" / f"{name}.key.pem", world.fr / "keys" / f"{name}.crt.pem"
+
+    trusted = world.fr / "trust" / "uk"
+    anchors = sorted((trusted / "anchors").glob("*.pem"))
+    return write_configuration(
+        folder,
+        keys={"sign": pair("as4-sign"), "decrypt": pair("as4-decrypt"), "tls": pair("tls")},
+        trust=[*anchors, trusted / "party" / "sign.pem"],
+        tls_trust=anchors,
+        recipients={"rsa": trusted / "party" / "encrypt.pem"},
+        pmodes=[pmode_json(p) for p in ministry_pmodes(agreement).values()],
+        as4_port=world.french_port,
+    )
+
+
+def ministry_pmodes(agreement: Agreement) -> dict[tuple[str, Direction], PMode]:
+    """(message type, direction) → the agreement's P-Mode; and one ping each way."""
+    found = {(row.message_type.value, row.direction): pmode_of(row) for row in agreement.pmode_rows}
+    for direction in Direction:
+        any_leg = next(p for (_, d), p in found.items() if d is direction)
+        if not any_leg.pulled:
+            found["ping", direction] = any_leg.for_ping()
+    return found
 
 
 def default_pmodes() -> list[dict[str, Any]]:
@@ -200,14 +252,14 @@ def default_pmodes() -> list[dict[str, Any]]:
 
 
 @contextmanager
-def running(
-    folder: Path, certificates: Certificates, pmodes: list[dict[str, Any]] | None = None
-) -> Iterator[Phase4]:
-    """A peer that is ready; it ends with the block. Raises PeerMissing, PeerBroken."""
+def running(folder: Path, configure: Callable[[Path], tuple[int, int]]) -> Iterator[Phase4]:
+    """A peer that is ready; it ends with the block. ``configure`` writes peer.json into ``folder``.
+
+    Raises PeerMissing, PeerBroken.
+    """
     target = build()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "tmp").mkdir(exist_ok=True)
-    as4_port, control_port = write_configuration(folder, certificates, pmodes or default_pmodes())
+    (folder / "tmp").mkdir(parents=True, exist_ok=True)
+    as4_port, control_port = configure(folder)
     command = [
         "java",
         f"-Xmx{HEAP}",

@@ -31,6 +31,8 @@ class Ends:
     peer: Phase4
     ours: OurEnd
     folder: Path
+    suites: dict[str, OurEnd] = field(default_factory=dict)
+    """Our end by suite of profile 2.0; ``ours`` is that of 1.15."""
     files: list[FileContent] = field(default_factory=list)
 
     def large(self, size: int, *, content_id: str = "large@interop.test") -> Doc:
@@ -45,7 +47,8 @@ class Ends:
         return Doc(content_id=content_id, content=content, compress=False)
 
 
-Play = Callable[[Ends], None]
+Play = Callable[[Any], Any]
+"""Takes the ends that it plays with; a play of the gateway process is asynchronous."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,8 @@ class Scenario:
     requirements: tuple[int, ...]
     what: str
     play: Play
+    gateway: str | None = None
+    """Which world of the gateway process it needs (``gateway_plays``); None: our end within the test."""
 
 
 class Scenarios:
@@ -65,15 +70,36 @@ class Scenarios:
     def __init__(self) -> None:
         self.found: dict[str, Scenario] = {}
 
-    def add(self, id: str, direction: str, requirements: Iterable[int], what: str, play: Play) -> None:  # noqa: A002
+    def add(
+        self,
+        id: str,  # noqa: A002 — what the field is called
+        direction: str,
+        requirements: Iterable[int],
+        what: str,
+        play: Play,
+        *,
+        gateway: str | None = None,
+    ) -> None:
         assert id not in self.found, id
         self.found[id] = Scenario(
-            id=id, direction=direction, requirements=tuple(requirements), what=what, play=play
+            id=id,
+            direction=direction,
+            requirements=tuple(requirements),
+            what=what,
+            play=play,
+            gateway=gateway,
         )
 
-    def __call__(self, id: str, direction: str, *requirements: int, what: str) -> Callable[[Play], Play]:  # noqa: A002
+    def __call__(
+        self,
+        id: str,  # noqa: A002 — as above
+        direction: str,
+        *requirements: int,
+        what: str,
+        gateway: str | None = None,
+    ) -> Callable[[Play], Play]:
         def register(play: Play) -> Play:
-            self.add(id, direction, requirements, what, play)
+            self.add(id, direction, requirements, what, play, gateway=gateway)
             return play
 
         return register

@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
-from tests.interop import scenarios_bad, scenarios_good  # noqa: F401 — they fill the list
+from tests.interop import gateway_plays, scenarios_bad, scenarios_good, scenarios_profile2  # noqa: F401 — they fill the list
+from tests.interop.gateway_plays import PULLED, PUSHED, Ministry
 from tests.interop.ours import OurEnd
 from tests.interop.phase4 import Phase4
 from tests.interop.scenario import Ends, Scenario, scenario
 
 pytestmark = pytest.mark.interop
-ROWS = [
-    pytest.param(row, id=row.id, marks=[pytest.mark.as4(n) for n in row.requirements])
-    for row in scenario.found.values()
-]
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_scenario(row: Scenario, peer: Phase4, ours: OurEnd, tmp_path: Path) -> None:
+def rows(*worlds: str | None) -> list[ParameterSet]:
+    return [
+        pytest.param(row, id=row.id, marks=[pytest.mark.as4(n) for n in row.requirements])
+        for row in scenario.found.values()
+        if row.gateway in worlds
+    ]
+
+
+@pytest.mark.parametrize("row", rows(None))
+def test_scenario(
+    row: Scenario, peer: Phase4, ours: OurEnd, suites: dict[str, OurEnd], tmp_path: Path
+) -> None:
     """The scenario's play asserts everything that its row says."""
-    ends = Ends(peer=peer, ours=ours, folder=tmp_path)
+    ends = Ends(peer=peer, ours=ours, folder=tmp_path, suites=suites)
     try:
         row.play(ends)
     finally:
-        ours.reset()
+        for end in (ours, *suites.values()):
+            end.reset()
         for file in ends.files:
             file.close()
+
+
+@pytest.mark.parametrize("row", rows(PUSHED))
+async def test_gateway(row: Scenario, ministry: Ministry) -> None:
+    """As above, with the gateway as a process of its own."""
+    async with ministry.world.client() as client:
+        await row.play(replace(ministry, client=client))
+
+
+@pytest.mark.parametrize("row", rows(PULLED))
+async def test_gateway_pulled(row: Scenario, pulling_ministry: Ministry) -> None:
+    """As above; France pulls its messages."""
+    async with pulling_ministry.world.client() as client:
+        await row.play(replace(pulling_ministry, client=client))

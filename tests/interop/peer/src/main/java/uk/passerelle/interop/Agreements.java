@@ -9,6 +9,8 @@ import com.helger.json.IJsonObject;
 import com.helger.phase4.CAS4;
 import com.helger.phase4.model.EMEP;
 import com.helger.phase4.model.EMEPBinding;
+import com.helger.phase4.mgr.MetaAS4Manager;
+import com.helger.phase4.model.mpc.MPC;
 import com.helger.phase4.model.pmode.IPMode;
 import com.helger.phase4.model.pmode.PMode;
 import com.helger.phase4.model.pmode.PModeParty;
@@ -35,7 +37,12 @@ final class Agreements {
   /** To be called once phase4's global scope has begun: its P-Modes need it. */
   void load(IJsonObject config) {
     for (IJsonObject given : Json.objects(config, "pmodes")) {
-      all.add(read(given));
+      Agreed agreed = read(given);
+      all.add(agreed);
+      // phase4 refuses a message from a channel that its MPC manager does not hold.
+      if (agreed.mpc() != null && !MetaAS4Manager.getMPCMgr().containsWithID(agreed.mpc())) {
+        MetaAS4Manager.getMPCMgr().createMPC(new MPC(agreed.mpc()));
+      }
     }
   }
 
