@@ -271,6 +271,7 @@ class AccessPoint:
             decryption_keys=self.decryption_keys,
             policy=self.policy,
             now=now,
+            profiles=self.everything.profiles,
         )
 
     def receipt(self, verified: VerifiedUserMessage, *, signal_id: str, now: dt.datetime) -> Sealed:

@@ -41,7 +41,7 @@ from gateway.core.as4.open_signal import never_answered, open_signal
 from gateway.core.as4.opening import Opening, check_age, refuse_body, same
 from gateway.core.as4.pmode import PMode, PModes
 from gateway.core.as4.policy import SecurityPolicy
-from gateway.core.as4.profiles import claimed_profile, refuse_other_profile
+from gateway.core.as4.profiles import SecurityProfile, claimed_profile, refuse_other_profile
 from gateway.core.as4.trust import TrustStore
 from gateway.core.as4.verified import Verified, VerifiedUserMessage
 from gateway.core.as4.wss.decrypt import DecryptedParts, decrypt_attachments
@@ -64,8 +64,12 @@ def open_message(
     decryption_keys: Sequence[DecryptionKey],
     policy: SecurityPolicy,
     now: dt.datetime,
+    profiles: frozenset[SecurityProfile] | None = None,
 ) -> Verified:
     """Open one HTTP body. ``now`` is aware; ``content_type`` the HTTP header's value.
+
+    A user message is secured by the profile of its P-Mode. ``profiles`` are those that a signal may be signed
+    by, by default those of ``pmodes``: whose message it answers, and by which of them, the caller compares.
 
     A Content is read piece by piece, several times (delimiters; decryption with its tag; digest; gzip), and
     payloads that are not small come back as Contents, which read it again: keep it as long as they live.
@@ -86,7 +90,7 @@ def open_message(
         keys=decryption_keys,
         trust=trust,
         policy=policy,
-        profiles=pmodes.profiles,
+        profiles=pmodes.profiles if profiles is None else profiles,
         now=now,
     )
     try:
@@ -99,7 +103,7 @@ def open_message(
         exc.ref_to_message_id = _claimed_message_id(messaging)
         exc.of_signal = never_answered(messaging)
         claimed = claimed_profile(envelope)
-        if exc.security_profile is None and claimed in pmodes.profiles:
+        if exc.security_profile is None and claimed in opening.profiles:
             exc.security_profile = claimed
         raise
 
