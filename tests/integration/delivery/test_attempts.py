@@ -69,6 +69,8 @@ def error(err: As4Error, *, about: str | None = None) -> Answer:
     return answer
 
 
+@pytest.mark.as4(1)
+@pytest.mark.as4(29)
 async def test_a_matching_receipt_delivers(ends: Ends) -> None:
     """Receipt verified, message delivered, row gone, envelope and receipt kept as evidence."""
     message = await ends.open_case()
@@ -85,6 +87,9 @@ async def test_a_matching_receipt_delivers(ends: Ends) -> None:
     assert "message.delivered" in await ends.audit(message.message_id)
 
 
+@pytest.mark.as4(3)
+@pytest.mark.as4(6)
+@pytest.mark.as4(35)
 async def test_the_header_on_the_wire(ends: Ends) -> None:
     """Conversation, four corners, and parts in order: the document first, then the attachments."""
     seen: list[VerifiedUserMessage] = []
@@ -153,6 +158,8 @@ NOT_PROVEN: dict[str, tuple[Answer, str]] = {
 }
 
 
+@pytest.mark.as4(29)
+@pytest.mark.as4(31)
 @pytest.mark.parametrize("defect", NOT_PROVEN)
 async def test_what_proves_nothing_is_tried_again(ends: Ends, defect: str) -> None:
     """Without a genuine matching receipt nothing is delivered; the next attempt has the same bytes."""
@@ -170,6 +177,7 @@ async def test_what_proves_nothing_is_tried_again(ends: Ends, defect: str) -> No
     assert [a.outcome for a in await ends.attempts(message.message_id)] == [code, "delivered"]
 
 
+@pytest.mark.as4(29)
 async def test_a_changed_receipt_proves_nothing(ends: Ends) -> None:
     """Bytes changed after signing are refused whatever they say."""
     ends.partner.answer = broken_receipt
@@ -178,6 +186,7 @@ async def test_a_changed_receipt_proves_nothing(ends: Ends) -> None:
     assert not (await ends.record(message.message_id)).receipt_verified
 
 
+@pytest.mark.as4(31)
 @pytest.mark.parametrize("failure", [ConnectionFailed("no"), PeerTimedOut("no")])
 async def test_transport_failures_are_retried(ends: Ends, failure: Exception) -> None:
     """A connection that fails leaves an attempt with its code, and the row due again."""
@@ -205,6 +214,7 @@ PERMANENT = [
 ]
 
 
+@pytest.mark.as4(30)
 @pytest.mark.parametrize("err", PERMANENT, ids=lambda e: e.code)
 async def test_permanent_errors_become_dead_letters(ends: Ends, err: As4Error) -> None:
     """A genuine error that a retry cannot cure waits for an operator, with its proof."""
@@ -219,6 +229,7 @@ async def test_permanent_errors_become_dead_letters(ends: Ends, err: As4Error) -
     assert "message.failed" in await ends.audit(message.message_id)
 
 
+@pytest.mark.as4(30)
 def test_every_code_has_a_treatment() -> None:
     """Each ebMS code is refused by the partner, passing, or permanent: none is forgotten."""
     permanent = {e.ebms.code for e in PERMANENT if e.ebms is not None}
@@ -246,6 +257,7 @@ async def test_retry_after_is_honoured(ends: Ends) -> None:
     assert dt.timedelta(seconds=100) <= due - before < dt.timedelta(seconds=110)
 
 
+@pytest.mark.as4(31)
 async def test_exhausted_schedule_is_a_dead_letter() -> None:
     """After the last attempt of the schedule the message fails; every attempt stays in its history."""
     async with make_ends(schedule=RetrySchedule(delays=(0, 1, 1), jitter=0)) as ends:

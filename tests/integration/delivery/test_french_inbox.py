@@ -108,6 +108,8 @@ async def sent_case(ends: Ends) -> MessageRecord:
     return opened
 
 
+@pytest.mark.as4(1)
+@pytest.mark.as4(28)
 async def test_a_decision_is_taken_in_with_receipt_and_evidence(ends: Ends) -> None:
     """Message, envelope and our receipt are stored, the case moves, the receipt proves what was sent."""
     opened = await sent_case(ends)
@@ -244,6 +246,7 @@ async def test_messages_that_belong_nowhere(ends: Ends) -> None:
         await refused(ends, seal(ends, message), "EBMS:0004", "as4.payload_refused")
 
 
+@pytest.mark.as4(6)
 async def test_header_and_document_must_agree(ends: Ends) -> None:
     """MessageId, ConversationId and Action are those of the document (as4.md 37)."""
     opened = await sent_case(ends)
@@ -286,6 +289,7 @@ async def test_crossing_a_withdrawal(ends: Ends) -> None:
     assert case.status == "withdrawn"
 
 
+@pytest.mark.as4(30)
 async def test_what_nobody_signed_is_refused_and_audited(ends: Ends) -> None:
     """Noise gets a signed error that refers to nothing, and an audit entry."""
     answer = await accept(ends.inbox, "application/soap+xml", b"<x/>")
@@ -304,6 +308,7 @@ async def test_our_own_message_is_not_taken_back(ends: Ends) -> None:
     assert answer.code == "as4.processing_mode_mismatch"
 
 
+@pytest.mark.as4(33)
 async def test_ping_is_answered_and_delivers_nothing(ends: Ends) -> None:
     """Service and action "test": a receipt, and nothing stored (as4.md 33)."""
     from gateway.core.as4.seal import seal_user_message
@@ -340,6 +345,7 @@ async def _client(ends: Ends, **inbox: Any) -> TestClient[web.Request, web.Appli
     return TestClient(TestServer(app))
 
 
+@pytest.mark.as4(1)
 async def test_over_http(ends: Ends) -> None:
     """The endpoint answers 200 with the signed signal and its content type, for receipts and errors alike."""
     opened = await sent_case(ends)
@@ -351,6 +357,7 @@ async def test_over_http(ends: Ends) -> None:
             ends.french.open_answer(answer.headers["Content-Type"], await answer.read(), now=ends.clock.now())
 
 
+@pytest.mark.as4(28)
 async def test_without_database_there_is_no_receipt(ends: Ends) -> None:
     """503 and no body, so that the partner tries again; nothing is promised."""
     opened = await sent_case(ends)

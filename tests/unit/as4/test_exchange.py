@@ -547,6 +547,7 @@ def test_content_ids_that_break_signatures_are_refused(content_id):
         Payload(content_id=content_id, mime_type="image/png", content=b"")
 
 
+@pytest.mark.as4(7)
 def test_a_percent_encoded_reference_is_understood():
     """RFC 2392 lets a peer write cid:photo%2E1%40uk.test for photo.1@uk.test."""
 
@@ -576,11 +577,13 @@ def test_the_claim_is_compared_with_the_signed_header():
         Forgery(after_signing=switch).open()
 
 
+@pytest.mark.as4(23)
 def test_an_unencrypted_message_may_arrive_encrypted():
     """A P-Mode without encryption does not refuse more protection."""
     assert Forgery(encrypt=True).open().encrypted
 
 
+@pytest.mark.as4(11)
 def test_a_part_without_its_announcement_or_the_reverse_is_refused():
     """PartInfo and MIME parts name each other exactly."""
     extra = Forgery()

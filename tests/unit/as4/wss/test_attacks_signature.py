@@ -28,6 +28,7 @@ from tests.fixtures.wss_messages import PARTS, find, find_all, resign, signed
 _MORE = "http://www.w3.org/2001/04/xmldsig-more#"
 
 
+@pytest.mark.as4(17)
 @pytest.mark.parametrize(
     "algorithm",
     [
@@ -51,6 +52,7 @@ def test_weak_or_unexpected_signature_algorithm(algorithm: str) -> None:
     assert code_of(lambda: GOOD.verify(attack)) == POLICY_CODE
 
 
+@pytest.mark.as4(17)
 @pytest.mark.parametrize(
     "algorithm", ["http://www.w3.org/2000/09/xmldsig#sha1", _MORE + "md5", _MORE + "sha384", "none"]
 )
@@ -64,6 +66,7 @@ def test_weak_or_unexpected_digest_algorithm(algorithm: str) -> None:
     assert code_of(lambda: GOOD.verify(attack)) == POLICY_CODE
 
 
+@pytest.mark.as4(19)
 @pytest.mark.parametrize(
     "algorithm",
     [
@@ -82,6 +85,7 @@ def test_unexpected_canonicalisation(algorithm: str) -> None:
     assert code_of(lambda: GOOD.verify(attack)) == POLICY_CODE
 
 
+@pytest.mark.as4(20)
 @pytest.mark.parametrize("number", [0, 1, 2], ids=["messaging", "body", "part"])
 @pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
 @pytest.mark.parametrize(
@@ -110,6 +114,7 @@ def test_extra_transform(algorithm: str, first: bool, number: int) -> None:
     assert code_of(lambda: GOOD.verify(attack)) == POLICY_CODE
 
 
+@pytest.mark.as4(20)
 @pytest.mark.parametrize("number", [0, 2], ids=["messaging", "part"])
 def test_no_transform(number: int) -> None:
     """A reference without the profile's transform is refused."""
@@ -220,22 +225,26 @@ def test_unknown_parameter(attack: Callable[[Root], None], code: str) -> None:
 # ---- parts -------------------------------------------------------------------------------------
 
 
+@pytest.mark.as4(18)
 def test_unsigned_extra_attachment() -> None:
     """A part that no reference covers is refused."""
     assert code_of(lambda: GOOD.verify(parts={**PARTS, "extra": b"x"})) == POLICY_CODE
 
 
+@pytest.mark.as4(18)
 def test_signed_part_missing() -> None:
     """A part that was signed and did not arrive is refused."""
     assert code_of(lambda: GOOD.verify(parts={"leading@example": PARTS["leading@example"]})) == AUTHENTICATION
 
 
+@pytest.mark.as4(18)
 def test_part_changed() -> None:
     """One octet of a part is another."""
     changed = {**PARTS, "second.pdf": PARTS["second.pdf"] + b"\n"}
     assert code_of(lambda: GOOD.verify(parts=changed)) == AUTHENTICATION
 
 
+@pytest.mark.as4(18)
 def test_parts_exchanged() -> None:
     """Two signed parts exchange their names."""
     first, second = PARTS
@@ -245,6 +254,7 @@ def test_parts_exchanged() -> None:
 # ---- certificates ------------------------------------------------------------------------------
 
 
+@pytest.mark.as4(37)
 @pytest.mark.parametrize(
     "signer",
     [pki.untrusted, pki.unpinned, pki.expired, pki.not_yet_valid, pki.revoked, pki.encryption_only],
@@ -256,6 +266,7 @@ def test_bad_certificate(signer: Callable[[], SigningKey]) -> None:
     assert code_of(message.verify) == AUTHENTICATION
 
 
+@pytest.mark.as4(37)
 def test_certificate_of_another_party() -> None:
     """A message signed by another known party tells that party's name, and is refused as the French."""
     verified = signed(signer=pki.party(pki.OTHER).signing).verify()
@@ -284,6 +295,8 @@ def _key_info_with(tag: str) -> Callable[[Root], None]:
     return attack
 
 
+@pytest.mark.as4(17)
+@pytest.mark.as4(22)
 @pytest.mark.parametrize("tag", ["KeyName", "KeyValue", "RetrievalMethod", "X509Data"])
 def test_key_info_outside_the_profile(tag: str) -> None:
     """A bare key, a name or a retrieval method never chooses the key."""
@@ -350,6 +363,7 @@ def token_reference_unknown(root: Root) -> None:
     find(root, ns.WSSE, "Reference").tag = "{urn:evil}Reference"
 
 
+@pytest.mark.as4(21)
 @pytest.mark.parametrize(
     "attack",
     [

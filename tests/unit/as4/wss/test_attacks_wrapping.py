@@ -348,6 +348,7 @@ ATTACKS: list[tuple[Callable[[Root], None], str]] = [
 ]
 
 
+@pytest.mark.as4(18)
 @pytest.mark.parametrize(("attack", "code"), ATTACKS, ids=[attack.__name__ for attack, _ in ATTACKS])
 def test_attack_is_refused(attack: Callable[[Root], None], code: str) -> None:
     """Each attack is refused, with the code that tells forgery from too weak a signature."""

@@ -86,6 +86,7 @@ def remove(element: Root) -> None:
 # ---- the wire form (as4.md 24-26) --------------------------------------------------------------
 
 
+@pytest.mark.as4(25)
 def test_wire_form_of_the_encrypted_key() -> None:
     """RSA-OAEP with SHA-256 and MGF1-SHA256; the reference list names every EncryptedData."""
     root = parse_xml(CONTENT)
@@ -98,6 +99,7 @@ def test_wire_form_of_the_encrypted_key() -> None:
     assert len(listed) == 2
 
 
+@pytest.mark.as4(26)
 def test_wire_form_of_encrypted_data() -> None:
     """Type, MimeType, cipher reference, transform, token type and key as the profile says."""
     root = parse_xml(CONTENT)
@@ -114,6 +116,7 @@ def test_wire_form_of_encrypted_data() -> None:
     assert find(token, ns.WSSE, "Reference").get("URI") == f"#{key(root).get('Id')}"
 
 
+@pytest.mark.as4(23)
 def test_keys_come_before_data_and_data_before_the_signature() -> None:
     """A peer that reads once from top to bottom can decrypt before it verifies."""
     order = [etree.QName(e).localname for e in tree.elements(security(parse_xml(CONTENT)))]
@@ -149,6 +152,7 @@ def test_media_type_of_an_uncompressed_part() -> None:
     assert result.media_types == {"leading@example": "application/gzip", "second.pdf": "application/pdf"}
 
 
+@pytest.mark.as4(22)
 @pytest.mark.parametrize("kind", list(TokenReference))
 def test_every_token_reference_finds_our_key(kind: TokenReference) -> None:
     """Token, path, key identifier and issuer with serial number all name the recipient (as4.md 22)."""
@@ -165,6 +169,7 @@ def test_a_message_without_encryption_is_passed_on() -> None:
     assert opened(content=b"<a/>", parts={}).contents == {}
 
 
+@pytest.mark.as4(23)
 def test_a_part_in_clear_beside_encrypted_ones_is_told() -> None:
     """A part that no EncryptedData names is not called encrypted: the P-Mode decides."""
     result = opened(parts={**SEALED, "clear": b"x"})
@@ -181,6 +186,7 @@ def test_data_without_key_info_is_found_by_the_reference_list() -> None:
     assert opened(change).contents == PARTS
 
 
+@pytest.mark.as4(25)
 def test_older_key_transport_only_under_an_unsafe_policy() -> None:
     """rsa-oaep-mgf1p with SHA-1 decrypts when agreed, and not otherwise (as4.md 25)."""
     content, parts = sealed(WEAK)
@@ -384,6 +390,7 @@ def test_every_failure_looks_the_same(change: Callable[[Root], None]) -> None:
     assert (refusal.value.ebms.code, str(refusal.value)) == ("EBMS:0102", REFUSAL)
 
 
+@pytest.mark.as4(24)
 @pytest.mark.parametrize(
     "content",
     [b"", SEALED["second.pdf"][:27], SEALED["second.pdf"][:-1], SEALED["second.pdf"] + b"x", bytes(64)],

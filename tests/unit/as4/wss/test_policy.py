@@ -362,6 +362,9 @@ def test_weak_algorithms_work_when_agreed() -> None:
         message.verify()
 
 
+@pytest.mark.as4(17)
+@pytest.mark.as4(24)
+@pytest.mark.as4(25)
 def test_the_defaults_are_the_profile() -> None:
     """eDelivery AS4 1.15, and nothing beside it (as4.md 17-25)."""
     assert POLICY.signature_algorithms == {"http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"}

@@ -56,6 +56,7 @@ def test_sealed_parts_come_back(parts: dict[str, bytes]) -> None:
     assert verified.body_is_empty
 
 
+@pytest.mark.as4(18)
 def test_what_is_signed_and_how() -> None:
     """Messaging and Body by wsu:Id, each part by cid:, with the transforms of the profile (as4.md 18-20)."""
     message = signed()
@@ -138,6 +139,7 @@ def test_existing_ids_are_kept_and_new_ones_are_fresh() -> None:
     assert message.verify().party_id == pki.FR
 
 
+@pytest.mark.as4(22)
 @pytest.mark.parametrize("kind", list(TokenReference))
 def test_every_token_reference_round_trips(kind: TokenReference) -> None:
     """Token, path, key identifier and issuer with serial number all lead to the certificate (as4.md 22)."""
@@ -146,6 +148,7 @@ def test_every_token_reference_round_trips(kind: TokenReference) -> None:
     assert message.verify().certificate == pki.party(pki.FR).signing.certificate
 
 
+@pytest.mark.as4(19)
 @pytest.mark.parametrize("prefixes", ["S12", "S12 eb wsu", "#default S12", "unknown"])
 def test_prefix_lists_are_honoured(prefixes: str) -> None:
     """InclusiveNamespaces counts for SignedInfo and for each reference (as4.md 19)."""
@@ -167,6 +170,7 @@ def test_prefix_lists_are_honoured(prefixes: str) -> None:
     assert signed().verify(with_prefixes).party_id == pki.FR
 
 
+@pytest.mark.as4(19)
 @pytest.mark.parametrize(
     ("prefixes", "expected"),
     [
@@ -182,6 +186,7 @@ def test_canonical_octets_with_a_prefix_list(prefixes: tuple[str, ...], expected
     assert tree.canonical(root[0], prefixes) == expected
 
 
+@pytest.mark.as4(19)
 def test_a_prefix_list_changes_the_digest() -> None:
     """Adding a PrefixList without digesting again is noticed."""
 
@@ -248,6 +253,7 @@ def test_an_unsigned_body_needs_an_unsafe_policy_and_emptiness() -> None:
         signed(content=envelope_bytes(body="<a/>")).verify(drop_body, policy=unsafe)
 
 
+@pytest.mark.as4(20)
 @pytest.mark.parametrize(
     ("media_type", "sent", "arrives", "same"),
     [
@@ -307,6 +313,7 @@ def test_a_content_id_that_breaks_signatures_is_not_sent(content_id: str) -> Non
         signed(parts={content_id: b""})
 
 
+@pytest.mark.as4(28)
 def test_a_reference_is_repeated_in_a_receipt_as_it_was() -> None:
     """write_reference puts the very ds:Reference into the receipt; reading gives the same value back."""
     one = signed().references[0]
@@ -324,6 +331,7 @@ def test_signing_twice_or_without_a_header_is_a_bug() -> None:
         sign_envelope(parse_xml(b"<a/>"), {}, signer=signer, policy=POLICY)
 
 
+@pytest.mark.as4(21)
 def test_an_intermediate_travels_in_the_path() -> None:
     """A leaf under an intermediate CA is trusted when the path is sent along, and refused without it."""
     key = pki.private_key("under intermediate")
