@@ -31,6 +31,8 @@ from gateway.core.errors import (
 from gateway.flows.ports import HttpAnswer
 
 SOAP11: Final = "http://schemas.xmlsoap.org/soap/envelope/"
+_ENVELOPE: Final = re.compile(rb"<(?:\?xml\s|(?:[A-Za-z_][\w.-]*:)?Envelope[\s>])")
+_ENVELOPE_END: Final = b"Envelope>"
 _CODE: Final = re.compile(r"EBMS:\d{4}\Z")
 _URI: Final = re.compile(r"https?://[A-Za-z0-9./#:_-]{1,120}\Z")
 _FRACTION: Final = re.compile(r"\d\d:\d\d:\d\d(?:\.(\d{1,12}))?")
@@ -94,13 +96,12 @@ def _look(answer: HttpAnswer) -> dict[str, Any]:
 
 
 def _root(answer: HttpAnswer) -> etree._Element | None:
-    """The SOAP envelope, or whatever XML there is."""
+    """The SOAP envelope, also out of MIME that a strict reader would refuse; or whatever XML there is."""
     content = answer.body
-    if answer.content_type.lower().lstrip().startswith("multipart/"):
-        boundary = re.search(r'boundary="?([^";]+)', answer.content_type)
-        begin = content.find(b"<")
-        end = -1 if boundary is None else content.find(b"\r\n--" + boundary.group(1).encode(), begin)
-        content = content[begin : end if end >= 0 else None] if begin >= 0 else b""
+    begin = _ENVELOPE.search(content)
+    end = content.rfind(_ENVELOPE_END)
+    if begin is not None and end > begin.start():
+        content = content[begin.start() : end + len(_ENVELOPE_END)]
     try:
         return parse_xml(content)
     except XmlRefused:

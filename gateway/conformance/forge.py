@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -169,10 +169,11 @@ class Workshop:
     """Makes the messages of one run for its target. MessageIds are fresh from the clock."""
 
     target: Target
-    now: dt.datetime = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "now", self.target.clock.now())
+    @property
+    def now(self) -> dt.datetime:
+        """The present moment: a run against a slow endpoint may last long."""
+        return self.target.clock.now()
 
     # ---- pieces
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.conformance.model import Target
-from gateway.core.as4.pmode import PMode
+from gateway.core.as4.pmode import PMode, ReceiptReply
 from gateway.core.errors import ConfigError
 from gateway.flows.access_point import AccessPoint
 from gateway.flows.ports import Clock
@@ -35,7 +35,10 @@ def choose_pmode(
             raise ConfigError("give --pmode, or --service and --action, not both")
         if pmode_id not in sending:
             raise ConfigError(f"we send by no P-Mode {pmode_id}; known: {', '.join(sending)}")
-        return sending[pmode_id]
+        chosen = sending[pmode_id]
+        if chosen.pulled or chosen.receipt is not ReceiptReply.RESPONSE:
+            raise ConfigError("the test P-Mode must be pushed, with its receipt in the HTTP response")
+        return chosen
     ping = next(iter(sending.values())).for_ping()
     if agreement_ref is not None:
         ping = replace(ping, agreement_ref=agreement_ref)

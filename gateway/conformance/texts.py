@@ -36,7 +36,16 @@ def tally(verdict: Verdict, count: int, language: Language) -> str:
 
 def say(reason: Reason, language: Language) -> str:
     """A finding as one sentence. Raises KeyError for an unknown key or a missing value."""
-    return section("reasons")[reason.key].say(language).format_map(dict(reason.values))
+    values = {name: _detail(value, language) if name == "why" else value for name, value in reason.values}
+    return section("reasons")[reason.key].say(language).format_map(values)
+
+
+def _detail(text: str, language: Language) -> str:
+    """The text of one of the gateway's own errors; in French in quotation marks when it has no French."""
+    if language == "en":
+        return text
+    known = next((t for t in section("details").values() if t.en == text), None)
+    return f"« {text} »" if known is None else known.fr
 
 
 def requirement(number: int, language: Language) -> str:

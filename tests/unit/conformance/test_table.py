@@ -11,7 +11,7 @@ import pytest
 from gateway.conformance import bad_messages, texts
 from gateway.conformance.cases import BUILDERS, all_cases, case_of, chosen
 from gateway.conformance.facets import FACETS
-from gateway.conformance.model import LANGUAGES, Case, Expectation, Language, Need, Text, Verdict
+from gateway.conformance.model import LANGUAGES, Case, Expectation, Language, Need, Text, Verdict, reason
 from gateway.conformance.probes import PROBES
 from gateway.core.errors import EBMS, ConfigError
 
@@ -55,7 +55,9 @@ def test_every_requirement_that_can_be_seen_from_outside_has_a_case() -> None:
     assert {n for n in texts.section("requirements") if n.isdigit()} == {str(n) for n in range(1, 38)}
 
 
-@pytest.mark.parametrize("section", ["groups", "requirements", "expected", "facets", "reasons", "labels"])
+@pytest.mark.parametrize(
+    "section", ["groups", "requirements", "expected", "facets", "reasons", "details", "labels"]
+)
 def test_both_languages_have_the_same_places(section: str) -> None:
     """A value that is filled in in English is filled in in French."""
     for key, text in texts.section(section).items():
@@ -101,3 +103,18 @@ def test_unknown_case_is_refused_with_its_name() -> None:
     with pytest.raises(ConfigError, match="no such case: pusch"):
         chosen(["push", "pusch"])
     assert [c.id for c in chosen(["unsigned", "push"])] == ["push", "unsigned"]
+
+
+def test_details_are_word_for_word_those_of_the_errors() -> None:
+    """A French detail is found by its English text: a text that was changed in the code would lose it."""
+    folders = (SOURCES, SOURCES.parent / "core" / "as4", SOURCES.parent / "transport")
+    code = "\n".join(p.read_text("utf-8") for folder in folders for p in folder.rglob("*.py"))
+    assert [t.en for t in texts.section("details").values() if t.en not in code] == []
+
+
+def test_details_are_said_in_french() -> None:
+    """A known error is translated inside a finding, an unknown one is quoted."""
+    known = texts.say(reason("receipt-mismatch", why="the receipt is for another message"), "fr")
+    assert known == "L'accusé ne prouve pas le message : l'accusé est pour un autre message."
+    assert "« something new »" in texts.say(reason("receipt-mismatch", why="something new"), "fr")
+    assert "something new." in texts.say(reason("receipt-mismatch", why="something new"), "en")
