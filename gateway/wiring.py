@@ -101,6 +101,7 @@ def make_french_app(
         max_bytes=limits.as4_message_bytes,
         read_timeout_s=limits.read_s,
         least_rate=limits.least_rate,
+        spool_folder=instance.folder,
     )
 
 

@@ -26,12 +26,13 @@ _PATIENCE_S: Final = 60.0
 _LEAST_RATE: Final = 100_000.0
 
 
-async def read_body(request: web.Request, limit: int) -> bytes | FileContent:
-    """Raises HTTP 413 or 408."""
+async def read_body(request: web.Request, limit: int, folder: Path) -> bytes | FileContent:
+    """A large one in a file without a name in ``folder``. Raises HTTP 413 or 408."""
     if (request.content_length or 0) > limit:
         raise web.HTTPRequestEntityTooLarge(limit, request.content_length or 0)
     try:
-        return await spool(request.content, limit=limit, patience=Patience(_PATIENCE_S, _LEAST_RATE))
+        patience = Patience(_PATIENCE_S, _LEAST_RATE)
+        return await spool(request.content, limit=limit, patience=patience, folder=folder)
     except TooMuch:
         raise web.HTTPRequestEntityTooLarge(limit, limit + 1) from None
     except TimeoutError as exc:

@@ -87,7 +87,7 @@ class Ministry:
     # ---- receiving ------------------------------------------------------------------------------
 
     async def post_as4(self, request: web.Request) -> web.StreamResponse:
-        body = await read_body(request, self.max_bytes)
+        body = await read_body(request, self.max_bytes, self.files.parent)
         try:
             return await self._answer(request, body)
         finally:

@@ -89,9 +89,10 @@ class FileContent:
 
 
 async def spool(
-    stream: Readable, *, limit: int, patience: Patience, in_memory: int = IN_MEMORY
+    stream: Readable, *, limit: int, patience: Patience, folder: Path | None = None
 ) -> bytes | FileContent:
-    """All of ``stream``: bytes up to ``in_memory`` octets, else a temporary file.
+    """All of ``stream``: bytes up to IN_MEMORY octets, else a temporary file in ``folder``, which should lie
+    on a disk (None, or not writable: where the system keeps such files, which may be memory).
 
     Raises TooMuch as soon as more than ``limit`` octets came, TimeoutError when the sender is too slow.
     """
@@ -102,9 +103,9 @@ async def spool(
         async for chunk in _read(stream, limit, patience):
             size += len(chunk)
             buffer += chunk
-            if len(buffer) > in_memory:
+            if len(buffer) > IN_MEMORY:
                 if file is None:
-                    file = await asyncio.to_thread(tempfile.TemporaryFile)
+                    file = await asyncio.to_thread(_unnamed, folder)
                 await asyncio.to_thread(file.write, buffer)
                 buffer = bytearray()
         if file is None:
@@ -115,6 +116,11 @@ async def spool(
         if file is not None:
             file.close()
         raise
+
+
+def _unnamed(folder: Path | None) -> IO[bytes]:
+    usable = folder is not None and os.access(folder, os.W_OK)
+    return tempfile.TemporaryFile(dir=folder if usable else None)
 
 
 def _finish(file: IO[bytes], rest: bytearray) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Final
 
 from aiohttp import web
@@ -17,6 +18,7 @@ _INBOX: Final = web.AppKey("as4_inbox", FrenchInbox)
 _MAX_BYTES: Final = web.AppKey("as4_max_bytes", int)
 _READ_TIMEOUT: Final = web.AppKey("as4_read_timeout_s", float)
 _LEAST_RATE: Final = web.AppKey("as4_least_rate", float)
+_FOLDER: Final = web.AppKey("as4_spool_folder", Path)
 
 
 def _too_large(limit: int, size: int) -> web.HTTPRequestEntityTooLarge:
@@ -33,7 +35,7 @@ async def _read(request: web.Request) -> bytes | FileContent:
     await go_on(request)
     patience = Patience(app[_READ_TIMEOUT], app[_LEAST_RATE])
     try:
-        return await spool(request.content, limit=limit, patience=patience)
+        return await spool(request.content, limit=limit, patience=patience, folder=app.get(_FOLDER))
     except TooMuch:
         raise _too_large(limit, limit + 1) from None
     except TimeoutError as exc:
@@ -79,15 +81,22 @@ async def livez(_: web.Request) -> web.StreamResponse:
 
 
 def make_as4_app(
-    inbox: FrenchInbox, *, max_bytes: int, read_timeout_s: float = 60, least_rate: float = 100_000
+    inbox: FrenchInbox,
+    *,
+    max_bytes: int,
+    read_timeout_s: float = 60,
+    least_rate: float = 100_000,
+    spool_folder: Path | None = None,
 ) -> web.Application:
     """The application of the AS4 listener. A body may take ``read_timeout_s`` and, on top of it, the time
-    that ``least_rate`` bytes per second need."""
+    that ``least_rate`` bytes per second need; a large one waits in an unnamed file in ``spool_folder``."""
     app = web.Application(client_max_size=max_bytes)
     app[_INBOX] = inbox
     app[_MAX_BYTES] = max_bytes
     app[_READ_TIMEOUT] = read_timeout_s
     app[_LEAST_RATE] = least_rate
+    if spool_folder is not None:
+        app[_FOLDER] = spool_folder
     app.router.add_post("/as4", post_as4, expect_handler=expect_later)
     app.router.add_get("/livez", livez)
     return app

@@ -198,12 +198,29 @@ async def test_a_body_over_the_limit_ends_there() -> None:
         await spool(reader(noise(SIZE), ends=False), limit=SIZE - 1, patience=Patience(1, 1))
 
 
-async def test_a_spooled_body_has_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of it is found in the folder of temporary files, so nothing stays after ``kill -9``."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    body = await spool(reader(noise(SIZE)), limit=SIZE, patience=Patience(1, 1))
+def make_folders(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).mkdir()
+
+
+def place_of(body: FileContent) -> str:
+    return str(Path(f"/proc/self/fd/{body._file.fileno()}").readlink())
+
+
+@pytest.mark.parametrize("writable", [True, False])
+async def test_a_spooled_body_has_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writable: bool
+) -> None:
+    """It lies in the folder given, or where the system keeps such files if that cannot be written; nothing
+    of it is found by a name, so nothing stays after ``kill -9``."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "system"))
+    monkeypatch.setattr("os.access", lambda *_: writable)  # root may write everywhere
+    make_folders(tmp_path, "system", "given")
+    patience = Patience(1, 1)
+    body = await spool(reader(noise(SIZE)), limit=SIZE, patience=patience, folder=tmp_path / "given")
     assert isinstance(body, FileContent)
-    assert os.listdir(tmp_path) == []  # noqa: PTH208 — a folder just made: nothing to wait for
+    assert place_of(body).startswith(str(tmp_path / ("given" if writable else "system")))
+    assert [name for _, _, names in os.walk(tmp_path) for name in names] == []
     body.close()
 
 
