@@ -78,12 +78,11 @@ def read_certificates(content: bytes, source: str) -> tuple[Given, ...]:
 
 
 def _load(content: bytes) -> list[x509.Certificate]:
-    if b"-----BEGIN CERTIFICATE-----" in content:
-        return x509.load_pem_x509_certificates(content)
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # BER instead of DER is the sender's oddity, not an operator's concern
+        # BER instead of DER is the sender's oddity; what a certificate itself breaks is looked at next
+        warnings.simplefilter("ignore")
+        if b"-----BEGIN CERTIFICATE-----" in content:
+            return x509.load_pem_x509_certificates(content)
         if b"-----BEGIN PKCS7-----" in content:
             return pkcs7.load_pem_pkcs7_certificates(content)
         try:
@@ -93,14 +92,17 @@ def _load(content: bytes) -> list[x509.Certificate]:
 
 
 def _check_readable(certificate: x509.Certificate, source: str) -> None:
-    """cryptography reads lazily: what is broken inside shows here, and nowhere later."""
+    """cryptography reads lazily: what is broken inside shows here, and nowhere later. What it only warns of
+    (against RFC 5280, and refused by its next releases) is refused too."""
     try:
-        certificate.public_key()
-        list(certificate.extensions)
-        certificate.subject.rfc4514_string()
-        certificate.issuer.rfc4514_string()
-        _ = certificate.signature_hash_algorithm
-    except CERTIFICATE_ERRORS as exc:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            certificate.public_key()
+            list(certificate.extensions)
+            _ = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
+            _ = certificate.serial_number, certificate.signature_hash_algorithm
+            _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    except (*CERTIFICATE_ERRORS, Warning) as exc:
         raise refuse("malformed", source, why=type(exc).__name__) from exc
 
 

@@ -81,6 +81,18 @@ def test_anything_else_is_refused(content: bytes, code: str) -> None:
     assert (found.path, found.code) == ("a.pem", f"partner.{code}")
 
 
+def test_what_the_library_only_warns_of_is_refused() -> None:
+    """A serial number that is not positive (RFC 5280 4.1.2.2) would be refused by its next release (found
+    by fuzzing)."""
+    content = der(SIGN)
+    serial = SIGN.serial_number.to_bytes(20, "big")
+    at = content.index(serial)
+    negative = content[:at] + bytes([serial[0] | 0x80]) + content[at + 1 :]
+    with pytest.raises(PartnerRefused) as caught:
+        read_certificates(negative, "a.der")
+    assert [p.code for p in caught.value.problems] == ["partner.malformed"]
+
+
 def test_facts_are_those_of_the_certificate() -> None:
     """Serial in hex and decimal, SKI, SHA-256, key and validity as OpenSSL would show them."""
     found = facts(SIGN, pki.NOW)
