@@ -52,7 +52,10 @@ partner.command("test")(try_partner)
 
 _RESTART = "Restart the gateway and its workers, then: passerelle partner test"
 _KeyReferences = typer.Option(
-    [], "--key-reference", help="How the partner names certificates: bst, ski or issuer-serial; may repeat."
+    [],
+    "--key-reference",
+    metavar="HOW",
+    help="How it names certificates: bst, ski or issuer-serial; may repeat.",
 )
 
 
@@ -69,7 +72,9 @@ def add(
         None, "--encryption-certificate", metavar="FILE", help="Its encryption certificate, if another."
     ),
     ca: list[Path] = typer.Option([], "--ca", metavar="FILE", help="A CA above them; may repeat."),
-    url: str | None = typer.Option(None, "--url", help="The https address of its access point."),
+    url: str | None = typer.Option(
+        None, "--url", metavar="URL", help="The https address of its access point."
+    ),
     tls_ca: list[Path] = typer.Option(
         [], "--tls-ca", metavar="FILE", help="A CA of its TLS server, if another; may repeat."
     ),
@@ -306,13 +311,18 @@ def retire(
 
 @partner.command("pmode")
 def pmode(
-    product: Product = typer.Option(..., "--for", help="The product that the partner runs."),
+    product: Product = typer.Option(
+        ..., "--for", metavar="PRODUCT", help="What the partner runs: domibus, phase4 or holodeck."
+    ),
     output: Path | None = typer.Option(
         None, "--output", metavar="FILE", help="File or folder to write; Holodeck needs a folder."
     ),
     our_url: str | None = OurUrlOption,
     key_reference: KeyReference | None = typer.Option(
-        None, "--key-reference", help="How it names certificates; default: as added, else bst."
+        None,
+        "--key-reference",
+        metavar="HOW",
+        help="How it names certificates: bst, ski or issuer-serial; default: as added, else bst.",
     ),
 ) -> None:
     """Write the P-Modes of the agreement as the partner's product reads them."""

@@ -84,10 +84,18 @@ def test_anything_else_is_refused(content: bytes, code: str) -> None:
 def test_what_the_library_only_warns_of_is_refused() -> None:
     """A serial number that is not positive (RFC 5280 4.1.2.2) would be refused by its next release (found
     by fuzzing)."""
-    content = der(SIGN)
-    serial = SIGN.serial_number.to_bytes(20, "big")
-    at = content.index(serial)
-    negative = content[:at] + bytes([serial[0] | 0x80]) + content[at + 1 :]
+    key, serial = pki.private_key("partner odd name"), b"\x11\x22\x33\x44\x55\x66\x77\x08"
+    good = (
+        x509.CertificateBuilder()
+        .subject_name(pki.name("odd"))
+        .issuer_name(pki.name("odd"))
+        .public_key(key.public_key())
+        .serial_number(int.from_bytes(serial, "big"))
+        .not_valid_before(pki.NOW)
+        .not_valid_after(pki.NOW + pki.DAY)
+        .sign(key, hashes.SHA256())
+    )
+    negative = der(good).replace(serial, b"\x91" + serial[1:])
     with pytest.raises(PartnerRefused) as caught:
         read_certificates(negative, "a.der")
     assert [p.code for p in caught.value.problems] == ["partner.malformed"]
