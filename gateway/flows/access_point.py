@@ -207,6 +207,10 @@ class AccessPoint:
             exc = As4FeatureNotSupported("a receipt or PullRequest is not an answer to a PullRequest")
             exc.of_signal = True
             raise exc
+        elif opened.profile is not self.incoming.security:
+            other = PolicyNoncompliance("the answer is signed by another security profile than the request")
+            other.of_signal = True
+            raise other
         return opened
 
     def open_answer(

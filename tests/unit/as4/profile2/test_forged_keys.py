@@ -20,7 +20,7 @@ from gateway.core.as4.content import whole
 from gateway.core.as4.keys import DecryptionKey
 from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.as4.profiles import SecurityProfile
-from gateway.core.as4.wss import decrypt, key_agreement, tree
+from gateway.core.as4.wss import decrypt, key_agreement, tokens, tree
 from gateway.core.as4.wss.decrypt import REFUSAL, DecryptedParts, decrypt_attachments
 from gateway.core.as4.wss.encrypt import encrypt_attachments
 from gateway.core.errors import ConfigError, FailedDecryption
@@ -366,6 +366,20 @@ def test_x509_data_that_names_nothing_or_more(profile: SecurityProfile, inside: 
     refused(profile, change)
 
 
+def test_rsa_key_that_names_another_kind() -> None:
+    """RSA key transport to a certificate of ours that has another kind of key."""
+    for profile in p2.NEW:
+
+        def change(root: Root, key: DecryptionKey = UK[profile]) -> None:
+            parent = one(root, f"{KEY}/ds:KeyInfo/wsse:SecurityTokenReference")
+            parent.remove(parent[0])
+            named = etree.SubElement(parent, ns.q(ns.WSSE, "KeyIdentifier"))
+            named.set("ValueType", f"{tokens.X509_PROFILE}X509SubjectKeyIdentifier")
+            named.text = tree.base64_text(key.subject_key_id)
+
+        refused(p2.RSA, change)
+
+
 # ---- mixtures ----------------------------------------------------------------------------------
 
 
@@ -522,6 +536,19 @@ def test_recipients_that_cannot_be_agreed_with(profile: SecurityProfile) -> None
             encrypt_attachments(
                 signed().tree(), PARTS, recipient=certificate, policy=profile.policy(SecurityPolicy())
             )
+
+
+@pytest.mark.parametrize("profile", p2.NEW)
+def test_recipient_without_key_usage(profile: SecurityProfile) -> None:
+    """Without key usage any key of the kind will do, for the sender and for its holder."""
+    key = pki.key_of(profile.encryption_kind, "no usage")
+    assert not isinstance(key, ed25519.Ed25519PrivateKey)
+    certificate = pki.issue(pki.name("no usage"), key.public_key(), pki.authority(), usage=None)
+    root, policy = signed().tree(), profile.policy(SecurityPolicy())
+    parts = encrypt_attachments(root, PARTS, recipient=certificate, policy=policy)
+    holder = DecryptionKey(key, certificate)
+    found = decrypt_attachments(root, parts, keys=(holder,), policy=policy).contents
+    assert {n: whole(c) for n, c in found.items()} == PARTS
 
 
 def test_recipient_of_small_order() -> None:

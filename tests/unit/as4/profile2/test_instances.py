@@ -58,6 +58,12 @@ def agreement(profile: SecurityProfile | str) -> Agreement:
     return load_agreement(TEXT.replace(SETTING, f'security = "{profile}"').encode())
 
 
+def halfway(profile: SecurityProfile) -> Agreement:
+    """The UK sends by another profile, France by 1.15 still."""
+    row = 'direction = "UK_TO_FR"\n'
+    return load_agreement(TEXT.replace(row, f'{row}security = "{profile}"\n').encode())
+
+
 def by_row(profile: SecurityProfile) -> Agreement:
     """Requests alone are secured by another profile: a change in steps."""
     row = 'action = "ReadmissionRequest"'
@@ -234,6 +240,22 @@ def test_ping(world: World, profile: SecurityProfile) -> None:
     verified = taken(fr, sealed)
     assert verified.is_ping
     assert verified.pmode.security is profile
+
+
+@NEW
+def test_answers_to_a_pull(world: World, profile: SecurityProfile) -> None:
+    """The answer to a PullRequest of one profile is not an error signed by another."""
+    uk, fr = world.ends(halfway(profile))
+    for answering, believed in ((SecurityProfile.EDELIVERY_1_15, True), (profile, False)):
+        error = PayloadRefused("no")
+        error.security_profile = answering
+        sealed = fr.error(error, signal_id="e-1", now=NOW, ref_to="q-1@uk.test")
+        if believed:
+            opened = uk.open_pulled(sealed.content_type, whole(sealed.body), mpc="urn:test:mpc", now=NOW)
+            assert isinstance(opened, VerifiedError)
+        else:
+            with pytest.raises(PolicyNoncompliance, match="another security profile"):
+                uk.open_pulled(sealed.content_type, whole(sealed.body), mpc="urn:test:mpc", now=NOW)
 
 
 # ---- keys --------------------------------------------------------------------------------------

@@ -212,6 +212,12 @@ def test_other_key_agreements_cannot_be_configured(agreement: KeyAgreement) -> N
         UnsafeSecurityPolicy(key_transports=frozenset({agreement}), send_key_transport=agreement)
 
 
+def test_a_policy_without_key_establishment_cannot_exist() -> None:
+    """Nothing to encrypt by is no policy."""
+    with pytest.raises(ValueError, match="key_transports is empty"):
+        SecurityPolicy(key_transports=frozenset())
+
+
 def test_the_error_of_an_unknown_exchange_keeps_the_senders_profile() -> None:
     """No P-Mode found: the error is signed by the profile that the message claims, if it is agreed at all."""
     sealed = p2.seal(p2.EDDSA)
