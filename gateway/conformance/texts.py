@@ -57,15 +57,20 @@ def group(name: str, language: Language) -> str:
     return section("groups")[name].say(language)
 
 
+def _either(codes: tuple[str, ...], language: Language) -> str:
+    """``A, B or C``."""
+    *others, last = codes
+    return f"{', '.join(others)} {'ou' if language == 'fr' else 'or'} {last}" if others else last
+
+
 def expected(case: Case, language: Language) -> str:
     """What should happen, as one sentence; a refusal names its recommended codes."""
     if case.expect in {Expectation.FACET, Expectation.PROBE}:
         return section("facets")[case.id].say(language)
     text = section("expected")[case.expect.value].say(language)
     if case.expect in {Expectation.REFUSAL, Expectation.REFUSAL_PREFERRED} and case.codes:
-        either = " ou " if language == "fr" else " or "
         hint = section("expected")["codes"].say(language)
-        text += " " + hint.format(codes=either.join(case.codes))
+        text += " " + hint.format(codes=_either(case.codes, language))
     if case.expect is Expectation.REFUSAL and not case.signal:
         text += " " + section("expected")["no-signal"].say(language)
     return text

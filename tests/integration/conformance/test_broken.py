@@ -282,7 +282,8 @@ async def reached(served: Served, **changes: object) -> list[str]:
 async def test_connection_failures_have_a_cause_and_a_cure(tmp_path: Path) -> None:
     """No listener, no such name, a foreign CA, a wrong name: each is said as what it is."""
     answer = keeping_the_rules()
-    async with serving(answer, tmp_path / "a") as served, serving(answer, tmp_path / "b") as stranger:
+    elsewhere = serving(answer, tmp_path / "b", authority="Another CA")
+    async with serving(answer, tmp_path / "a") as served, elsewhere as stranger:
         nobody = f"https://127.0.0.1:{closed_port()}/as4"
         assert await reached(served, url=nobody) == ["connection-refused", "cure-refused"]
         assert await reached(served, url=stranger.url) == ["tls-untrusted", "cure-tls-untrusted"]
