@@ -83,10 +83,9 @@ def inflated(packed: Octets) -> Iterator[bytes]:
     unpacker = zlib.decompressobj(GZIP_WINDOW)
     held = b""
     for chunk in pieces(packed) if isinstance(packed, bytes) else exactly(packed):
-        if unpacker.eof:
-            raise DecompressionFailure("a gzip payload is followed by other data")
-        data, more = chunk, True
-        while more:
+        data = chunk
+        # Behind the end zlib keeps offering what follows as unconsumed: without ``eof`` this would not end.
+        while data and not unpacker.eof:
             try:
                 piece = unpacker.decompress(data, contents.CHUNK)
             except zlib.error as exc:
@@ -95,9 +94,8 @@ def inflated(packed: Octets) -> Iterator[bytes]:
                 if held:
                     yield held
                 held = piece
+            # What zlib still holds back comes with the next input: the trailer at the latest.
             data = unpacker.unconsumed_tail
-            # A full piece may leave octets inside zlib although all input is used.
-            more = not unpacker.eof and (bool(data) or len(piece) == contents.CHUNK)
         if unpacker.unused_data:
             raise DecompressionFailure("a gzip payload is followed by other data")
     if not unpacker.eof:

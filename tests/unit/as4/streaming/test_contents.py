@@ -146,6 +146,15 @@ def test_what_cannot_be_compressed_is_only_wrapped(octets, smaller):
     assert len(packed) < len(octets) * 1.001 + 100
 
 
+@pytest.mark.parametrize("level", [0, 1])
+def test_large_gzip_is_the_same_however_the_file_is_cut(level, monkeypatch):
+    """Stored blocks above all: where zlib ends them depends on how it is fed."""
+    monkeypatch.setattr(gzip_stream, "level_for", lambda _: level)
+    octets = random.Random(11).randbytes(3 * CHUNK + 5)
+    cut = {whole(Gzipped(Chopped(octets, sizes))) for sizes in ((CHUNK,), (1000, 70_001), (CHUNK - 1,))}
+    assert len(cut) == 1
+
+
 def test_at_the_same_level_streamed_gzip_is_gzip(monkeypatch):
     """The stream is no format of its own: level for level it is what ``gzip`` makes of the whole."""
     monkeypatch.setattr(gzip_stream, "level_for", lambda _: 6)
@@ -180,6 +189,15 @@ def test_broken_gzip_is_refused_alike(octets, sizes, data):
         streamed = result(Chopped(bytes(packed), sizes))
         middle = result(bytes(packed))
     assert streamed == middle == result(bytes(packed))
+
+
+@pytest.mark.as4(14)
+@pytest.mark.parametrize("wrap", [bytes, lambda packed: Chopped(packed, (CHUNK,))], ids=["bytes", "content"])
+def test_garbage_behind_a_large_gzip_is_refused(wrap):
+    """In the same piece as the end of a gzip that gives many pieces: zlib offers the garbage as input, too."""
+    packed = gzip(bytes(3 * IN_MEMORY)) + b"garbage"
+    with pytest.raises(DecompressionFailure, match="followed by other data"):
+        gunzip(wrap(packed), **LIMITS)
 
 
 @pytest.mark.parametrize("size", [IN_MEMORY - 1, IN_MEMORY, IN_MEMORY + 1, 3 * IN_MEMORY])
