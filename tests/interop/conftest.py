@@ -13,7 +13,9 @@ import pytest
 pytest.register_assert_rewrite(
     "tests.interop.plays",
     "tests.interop.scenarios_good",
-    "tests.interop.scenarios_bad",
+    "tests.interop.scenarios_answers",
+    "tests.interop.scenarios_refused_in",
+    "tests.interop.scenarios_refused_out",
     "tests.interop.gateway_plays",
     "tests.interop.scenarios_profile2",
 )

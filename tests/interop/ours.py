@@ -21,9 +21,9 @@ from aiohttp import web
 from cryptography import x509
 
 from gateway.clock import SystemClock
-from gateway.core.as4.content import IN_MEMORY, Octets, size_of, whole
+from gateway.core.as4.content import IN_MEMORY, Octets, size_of
 from gateway.core.as4.keys import DecryptionKey, SigningKey
-from gateway.core.as4.message import ErrorEntry, Payload, Property, Sealed, SealedMessage, UserMessage
+from gateway.core.as4.message import ErrorEntry, Payload, Sealed, SealedMessage, UserMessage
 from gateway.core.as4.open import open_message
 from gateway.core.as4.pmode import PMode, PModes
 from gateway.core.as4.policy import SecurityPolicy
@@ -81,7 +81,7 @@ class OurEnd:
     loop: asyncio.AbstractEventLoop
     pmodes: PModes = ALL
     policy: SecurityPolicy = field(default_factory=SecurityPolicy)
-    port: int = 0
+    url: str = ""
     received: list[VerifiedUserMessage] = field(default_factory=list)
     refused: list[As4Error] = field(default_factory=list)
     answered: dict[str, Sealed] = field(default_factory=dict)
@@ -91,10 +91,6 @@ class OurEnd:
     """Bodies of large messages: what was received reads from them."""
     tls_versions: list[str] = field(default_factory=list)
     clock: SystemClock = field(default_factory=SystemClock)
-
-    @property
-    def url(self) -> str:
-        return f"https://127.0.0.1:{self.port}/as4"
 
     def reset(self) -> None:
         """Forgets what happened; called before each test."""
@@ -253,15 +249,23 @@ class OurEnd:
         """Run on our loop, wait for the result."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(SECONDS)
 
-    async def start(self) -> web.AppRunner:
+    async def start(self, tls: ssl.SSLContext) -> tuple[web.AppRunner, int]:
+        """The listener and its port."""
         app = web.Application(client_max_size=MAX_BYTES)
         app.router.add_post("/as4", self.handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
-        tls = server_context(certificate=self.folder / "tls.crt.pem", key=self.folder / "tls.key.pem")
         await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
-        self.port = runner.addresses[0][1]
-        return runner
+        return runner, runner.addresses[0][1]
+
+    @contextmanager
+    def listening(self, tls: ssl.SSLContext) -> Iterator[str]:
+        """A listener with this TLS context; gives its address and ends with the block."""
+        runner, port = self.run(self.start(tls))
+        try:
+            yield f"https://127.0.0.1:{port}/as4"
+        finally:
+            self.run(runner.cleanup())
 
 
 @contextmanager
@@ -290,23 +294,15 @@ def our_end(folder: Path, certificates: Certificates, suite: str = "rsa") -> Ite
         policy=SUITES[suite].policy(SecurityPolicy()),
         loop=loop,
     )
-    runner = end.run(end.start())
+    tls = server_context(certificate=folder / "tls.crt.pem", key=folder / "tls.key.pem")
     try:
-        yield end
+        with end.listening(tls) as end.url:
+            yield end
     finally:
         end.reset()
-        end.run(runner.cleanup())
         loop.call_soon_threadsafe(loop.stop)
         thread.join(timeout=5)
         loop.close()
-
-
-def content(payload: Payload) -> bytes:
-    return whole(payload.content)
-
-
-def prop(name: str, value: str, type: str | None = None) -> Property:  # noqa: A002 — the header's own word
-    return Property(name=name, value=value, type=type)
 
 
 def wait_for(look: Callable[[], list[Any]], *, seconds: float = 20) -> list[Any]:

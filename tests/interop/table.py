@@ -19,8 +19,8 @@ _INTRODUCTION = """\
 
 <!-- Written by `make interop`; do not edit. -->
 
-Every row was played between Passerelle and a real AS4 access point of another make, over HTTPS with a PKI made
-for the run. Nothing is mocked: the peer is phase4 in a Java process of its own, driven by the tests
+Every row was played between Passerelle and a real AS4 access point of another make, over HTTPS with a PKI
+made for the run. Nothing is mocked: the peer is phase4 in a Java process of its own, driven by the tests
 (`tests/interop/`). "Req." are the numbers of the requirements in
 [the conformance table](as4-conformance.md).
 

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 from _pytest.mark.structures import ParameterSet
 
-from tests.interop import gateway_plays, scenarios_bad, scenarios_good, scenarios_profile2  # noqa: F401 — they fill the list
+from tests.interop import (  # noqa: F401 — they fill the list
+    scenarios_answers,
+    scenarios_good,
+    scenarios_profile2,
+    scenarios_refused_in,
+    scenarios_refused_out,
+)
 from tests.interop.gateway_plays import PULLED, PUSHED, Ministry
 from tests.interop.ours import OurEnd
 from tests.interop.phase4 import Phase4

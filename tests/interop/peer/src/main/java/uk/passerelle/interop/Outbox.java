@@ -10,28 +10,14 @@ import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.security.cert.X509Certificate;
-import java.time.Duration;
 import java.time.OffsetDateTime;
-import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
 
-import javax.net.ssl.SSLContext;
-import javax.net.ssl.TrustManagerFactory;
-
-import org.apache.hc.core5.http.HttpEntity;
-import org.apache.hc.core5.http.io.HttpClientResponseHandler;
 import org.apache.hc.core5.http.io.entity.EntityUtils;
-import org.apache.hc.core5.util.Timeout;
 
 import com.helger.base.io.stream.HasInputStream;
-import com.helger.http.header.HttpHeaderMap;
-import com.helger.http.tls.ETLSVersion;
-import com.helger.http.tls.TLSConfigurationMode;
-import com.helger.httpclient.HttpClientFactory;
-import com.helger.httpclient.HttpClientSettings;
 import com.helger.json.IJsonObject;
-import com.helger.json.JsonArray;
 import com.helger.json.JsonObject;
 import com.helger.mime.parse.MimeTypeParser;
 import com.helger.phase4.attachment.EAS4CompressionMode;
@@ -39,45 +25,34 @@ import com.helger.phase4.attachment.IAS4IncomingAttachmentFactory;
 import com.helger.phase4.attachment.WSS4JAttachment;
 import com.helger.phase4.client.AS4ClientPullRequestMessage;
 import com.helger.phase4.client.AS4ClientReceiptMessage;
-import com.helger.phase4.client.AS4ClientSentMessage;
 import com.helger.phase4.client.AS4ClientUserMessage;
-import com.helger.phase4.client.IAS4RetryCallback;
 import com.helger.phase4.crypto.AS4CryptParams;
 import com.helger.phase4.crypto.AS4SigningParams;
 import com.helger.phase4.crypto.ECryptoKeyEncryptionAlgorithm;
 import com.helger.phase4.crypto.ECryptoKeyIdentifierType;
 import com.helger.phase4.crypto.IAS4CryptoFactory;
-import com.helger.phase4.dump.IAS4OutgoingDumper;
-import com.helger.phase4.ebms3header.Ebms3Error;
-import com.helger.phase4.ebms3header.Ebms3SignalMessage;
 import com.helger.phase4.ebms3header.Ebms3UserMessage;
 import com.helger.phase4.incoming.AS4IncomingReceiverConfiguration;
-import com.helger.phase4.incoming.IAS4IncomingMessageMetadata;
 import com.helger.phase4.incoming.IAS4IncomingMessageState;
-import com.helger.phase4.incoming.IAS4SignalMessageConsumer;
 import com.helger.phase4.incoming.crypto.AS4IncomingSecurityConfiguration;
-import com.helger.phase4.messaging.http.BasicHttpPoster;
-import com.helger.phase4.messaging.http.HttpRetrySettings;
 import com.helger.phase4.model.message.MessageHelperMethods;
 import com.helger.phase4.model.pmode.IPMode;
 import com.helger.phase4.sender.AS4BidirectionalClientHelper;
-import com.helger.phase4.sender.IAS4RawResponseConsumer;
-import com.helger.phase4.sender.IAS4SignalMessageValidationResultHandler;
 import com.helger.phase4.util.AS4ResourceHelper;
 import com.helger.phase4.util.Phase4Exception;
 
 /** Sends user messages and pull requests with phase4's client, and says in JSON how they were answered. */
 final class Outbox {
-  private static final int SHOWN_ANSWER = 200_000;
-
   private final File folder;
   private final Keys keys;
+  private final Http http;
   private final Agreements agreements;
   private final IJsonObject recipients;
 
   Outbox(File folder, Keys keys, Agreements agreements, IJsonObject config) {
     this.folder = folder;
     this.keys = keys;
+    this.http = new Http(keys);
     this.agreements = agreements;
     this.recipients = config.getAsObject("recipients");
   }
@@ -95,7 +70,7 @@ final class Outbox {
       message.setCryptoFactorySign(sign).setCryptoFactoryCrypt(decrypt);
       IPMode pmode = sendingPMode(options, suite);
       message.setPMode(pmode, false);
-      message.setHttpPoster(poster(options, answers));
+      message.setHttpPoster(http.poster(options, answers));
       message.httpRetrySettings().setMaxRetries(0);
       result.add("message_id", message.createMessageID());
       AS4BidirectionalClientHelper.sendAS4UserMessageAndReceiveAS4SignalMessage(
@@ -270,7 +245,7 @@ final class Outbox {
         sign(request.signingParams(), suite, options);
       }
       request.setMessageID(Json.text(options, "message_id", MessageHelperMethods.createRandomMessageID()));
-      request.setHttpPoster(poster(options, answers));
+      request.setHttpPoster(http.poster(options, answers));
       request.httpRetrySettings().setMaxRetries(0);
       result.add("message_id", request.createMessageID());
       AS4BidirectionalClientHelper.sendAS4PullRequestAndReceiveAS4UserOrSignalMessage(
@@ -324,7 +299,7 @@ final class Outbox {
       receipt.setNonRepudiation(true).setReceiptShouldBeSigned(true);
       receipt.setEbms3UserMessage(message).setSoapDocument(state.getOriginalSoapDocument());
       JsonObject answer = new JsonObject();
-      receipt.setHttpPoster(poster(options, new Answers(answer)));
+      receipt.setHttpPoster(http.poster(options, new Answers(answer)));
       receipt.httpRetrySettings().setMaxRetries(0);
       int[] status = new int[1];
       var sent = receipt.sendMessageWithRetries(
@@ -343,142 +318,5 @@ final class Outbox {
     } catch (Exception e) {
       throw new Phase4Exception("the pulled message could not be handled", e);
     }
-  }
-
-  // ---- what came back ---------------------------------------------------------------------------
-
-  /** Collects everything phase4 says about the answer. */
-  private static final class Answers
-      implements IAS4RawResponseConsumer, IAS4SignalMessageConsumer, IAS4SignalMessageValidationResultHandler {
-    private final JsonObject result;
-    private final JsonArray bodies = new JsonArray();
-    private final JsonArray complaints = new JsonArray();
-
-    Answers(JsonObject result) {
-      this.result = result;
-      result.add("kind", "none");
-      result.add("nrr", "none");
-      result.add("bodies", bodies);
-      result.add("complaints", complaints);
-    }
-
-    void body(byte[] body) {
-      if (body.length <= SHOWN_ANSWER) {
-        bodies.add(Base64.getEncoder().encodeToString(body));
-      }
-    }
-
-    @Override
-    public void handleResponse(AS4ClientSentMessage<byte[]> sent) {
-      result.add("status", sent.getResponseStatusLine() == null ? 0 : sent.getResponseStatusLine().getStatusCode());
-      result.addIfNotNull("content_type", (Object) sent.getResponseHeaders().getFirstHeaderValue("Content-Type"));
-    }
-
-    @Override
-    public void handleSignalMessage(
-        Ebms3SignalMessage signal,
-        IAS4IncomingMessageMetadata metadata,
-        IAS4IncomingMessageState state) {
-      result.add("kind", signal.getReceipt() != null ? "receipt" : "error");
-      result.add("signed", state.isSoapSignatureChecked());
-      result.addIfNotNull("ref_to_message_id", (Object) signal.getMessageInfo().getRefToMessageId());
-      result.add("signal_id", signal.getMessageInfo().getMessageId());
-      if (state.getSigningCertificate() != null) {
-        result.add("signer", state.getSigningCertificate().getSubjectX500Principal().getName());
-      }
-      JsonArray errors = new JsonArray();
-      for (Ebms3Error error : signal.getError()) {
-        errors.add(Json.error(error));
-      }
-      result.add("errors", errors);
-    }
-
-    @Override
-    public void onSuccess() {
-      result.add("nrr", "matched");
-    }
-
-    @Override
-    public void onError(String text) {
-      result.add("nrr", "mismatch");
-      complaints.add(text);
-    }
-
-    @Override
-    public void onNotApplicable() {
-      // "none" already.
-    }
-  }
-
-  // ---- HTTP -------------------------------------------------------------------------------------
-
-  /** phase4's poster, with our TLS; sends the same bytes {@code repeat} times and keeps every answer. */
-  private BasicHttpPoster poster(IJsonObject options, Answers answers) throws GeneralSecurityException {
-    long repeat = Json.number(options, "repeat", 1);
-    BasicHttpPoster poster = new BasicHttpPoster() {
-      @Override
-      public <T> T sendGenericMessageWithRetries(
-          String url,
-          HttpHeaderMap headers,
-          HttpEntity entity,
-          String messageId,
-          HttpRetrySettings retries,
-          HttpClientResponseHandler<? extends T> handler,
-          IAS4OutgoingDumper dumper,
-          IAS4RetryCallback callback)
-          throws IOException {
-        HttpEntity sent = entity;
-        if (repeat > 1) {
-          try (AS4ResourceHelper resources = new AS4ResourceHelper()) {
-            sent = resources.createRepeatableHttpEntity(entity);
-            T answer = null;
-            for (long n = 0; n < repeat; n++) {
-              answer = once(url, headers, sent, messageId, retries, handler, dumper, callback);
-            }
-            return answer;
-          }
-        }
-        return once(url, headers, sent, messageId, retries, handler, dumper, callback);
-      }
-
-      private <T> T once(
-          String url,
-          HttpHeaderMap headers,
-          HttpEntity entity,
-          String messageId,
-          HttpRetrySettings retries,
-          HttpClientResponseHandler<? extends T> handler,
-          IAS4OutgoingDumper dumper,
-          IAS4RetryCallback callback)
-          throws IOException {
-        T answer = super.sendGenericMessageWithRetries(
-            url, headers, entity, messageId, retries, handler, dumper, callback);
-        if (answer instanceof byte[] body) {
-          answers.body(body);
-        }
-        return answer;
-      }
-    };
-    poster.setHttpClientFactory(new HttpClientFactory(clientSettings(options)));
-    return poster;
-  }
-
-  private HttpClientSettings clientSettings(IJsonObject options) throws GeneralSecurityException {
-    TrustManagerFactory trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
-    trust.init(keys.tlsTrust());
-    SSLContext context = SSLContext.getInstance("TLS");
-    context.init(null, trust.getTrustManagers(), null);
-    HttpClientSettings settings = new HttpClientSettings();
-    settings.setSSLContext(context);
-    String version = Json.text(options, "tls");
-    if (version != null) {
-      settings.setTLSConfigurationMode(new TLSConfigurationMode(
-          new ETLSVersion[] {ETLSVersion.getFromIDOrNull(version)}, context.getDefaultSSLParameters().getCipherSuites()));
-    }
-    settings.setRetryCount(0);
-    settings.setRetryInterval(Duration.ZERO);
-    settings.setConnectTimeout(Timeout.ofSeconds(10));
-    settings.setResponseTimeout(Timeout.ofSeconds(Json.number(options, "timeout_s", 60)));
-    return settings;
   }
 }
