@@ -1,4 +1,4 @@
-"""ebMS signals in and out: error signals here, the header of every signal too (core 5.2.3, 6.2; as4.md 28 to 30).
+"""ebMS signals in and out: error signals here, the header of every signal too (core 5.2.3, 6.2; 28 to 30).
 
 An error signal travels in the HTTP response, signed. What it says of the cause is our own fixed text:
 no value of the refused message goes back.

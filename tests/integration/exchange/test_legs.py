@@ -67,9 +67,12 @@ async def _evidence(world: World, reference: str) -> dict[str, tuple[MessageReco
 
 
 @pytest.mark.as4(2)
+@pytest.mark.as4(3)
 async def test_two_way_push_and_push_between_processes() -> None:
     """The reply's RefToMessageId is the request's AS4 MessageId, its ConversationId the same (TA02, TA19);
-    each leg has a synchronous receipt of its own (TA14)."""
+    each leg has a synchronous receipt of its own (TA14). The producer gave no ConversationId: it was made up
+    (TA18)."""
+    assert not [key for key in readmission_request() if "conversation" in key]
     with make_world() as world:
         async with world.client() as client:
             sent = await post(client, "/v1/readmission-requests", readmission_request())
@@ -96,6 +99,7 @@ async def test_two_way_push_and_push_between_processes() -> None:
         )
         kept = await _evidence(world, sent.reference)
     (conversation,) = {header(envelope, "ConversationId") for _, envelope, _ in kept.values()}
+    assert conversation
     assert conversation == kept[sent.message_id][0].conversation_id
     replies = [record for record, _, _ in kept.values() if record.direction is codes.Direction.FR_TO_UK]
     assert len(replies) == len(theirs) == 4

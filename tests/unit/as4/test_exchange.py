@@ -119,6 +119,29 @@ def test_two_party_ids_are_refused(side):
         Forgery(before_signing=double).open()
 
 
+@pytest.mark.as4(4)
+@pytest.mark.parametrize("side", ["From", "To"])
+def test_no_party_id_is_refused(side):
+    """A From or To without a PartyId names nobody."""
+
+    def drop(envelope):
+        element = one(envelope, f"//eb:{side}/eb:PartyId")
+        element.getparent().remove(element)
+
+    with pytest.raises(InvalidHeader):
+        Forgery(before_signing=drop).open()
+
+
+@pytest.mark.as4(4)
+def test_we_send_one_party_id_each():
+    """Our own headers hold one PartyId in From and one in To, with type and role (TA03)."""
+    envelope = tree_of(seal())
+    for side, party in (("From", REQUEST.initiator), ("To", REQUEST.responder)):
+        element = one(envelope, f"//eb:{side}/eb:PartyId")
+        assert (element.text, element.get("type")) == (party.id, party.type)
+        assert one(envelope, f"//eb:{side}/eb:Role").text == party.role
+
+
 @pytest.mark.as4(5)
 @pytest.mark.parametrize(
     "changes",
