@@ -83,6 +83,8 @@ def inflated(packed: Octets) -> Iterator[bytes]:
     unpacker = zlib.decompressobj(GZIP_WINDOW)
     held = b""
     for chunk in pieces(packed) if isinstance(packed, bytes) else exactly(packed):
+        if unpacker.eof:
+            raise DecompressionFailure("a gzip payload is followed by other data")
         data = chunk
         # Behind the end zlib keeps offering what follows as unconsumed: without ``eof`` this would not end.
         while data and not unpacker.eof:
