@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, x25519
@@ -10,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from lxml import etree
 
 from gateway.core.as4 import namespaces as ns
+from gateway.core.as4.policy import KeyAgreement, SecurityPolicy
 from gateway.core.as4.profiles import SecurityProfile
 from gateway.core.as4.wss import tree
 from gateway.core.errors import FailedDecryption
@@ -253,3 +256,16 @@ def test_info_is_used_when_it_comes(info: bytes, *, opens: bool) -> None:
     else:
         with pytest.raises(FailedDecryption):
             p2.open_user(sealed)
+
+
+def test_the_guide_names_what_is_sent() -> None:
+    """The French guide's table of profile 2.0 has every algorithm of its two policies."""
+    text = (Path(__file__).parents[4] / "docs/fr-as4.md").read_text("utf-8")
+    section = text.partition("## Profil 2.0")[2].partition("\n## ")[0]
+    for profile in p2.NEW:
+        policy = profile.policy(SecurityPolicy())
+        agreement = policy.send_key_transport
+        assert isinstance(agreement, KeyAgreement)
+        assert f"`{profile}`" in section
+        for uri in (policy.send_signature, policy.send_content_encryption, *dataclasses.astuple(agreement)):
+            assert f"`{uri}`" in section
