@@ -108,10 +108,10 @@ class As4(_Section):
         default=None, description="a file in place of the agreement shipped with the gateway"
     )
     refusals_per_second: float = Field(
-        default=2, gt=0, le=10_000, description="signed errors to one address for what nobody vouches for"
+        default=5, gt=0, le=10_000, description="signed errors to one address for what nobody vouches for"
     )
     refusals_burst: int = Field(
-        default=120, ge=1, le=1_000_000, description="such errors at once; above it HTTP 429 answers"
+        default=500, ge=1, le=1_000_000, description="such errors at once; above it HTTP 429 answers"
     )
     refusals_audited: int = Field(
         default=60, ge=1, le=1_000_000, description="such refusals written into the audit chain per minute"

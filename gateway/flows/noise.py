@@ -23,8 +23,8 @@ class NoiseLimits:
     """``per_second`` refusals are answered for each address, ``burst`` at once; ``entries`` are written into
     the audit chain per minute, whatever the addresses. Raises ValueError for what could not work."""
 
-    per_second: float = 2.0
-    burst: int = 120
+    per_second: float = 5.0
+    burst: int = 500
     entries: int = 60
 
     def __post_init__(self) -> None:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
 from gateway.core.as4 import namespaces as ns
@@ -398,3 +400,23 @@ def test_a_ping_of_a_pulled_leg_is_pushed() -> None:
     assert not ping.pulled
     assert ping.receipt is ReceiptReply.RESPONSE
     assert ping.mpc is None
+
+
+@pytest.mark.as4(36)
+@given(st.data())
+def test_mutated_requests_are_refused_or_the_same(data: st.DataObject) -> None:
+    """Whatever octets change: an AS4 error, or exactly the request that was signed; nothing else."""
+    sealed = request()
+    body = bytearray(sealed.body)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(body) - 1))
+        end = data.draw(st.integers(at, min(at + 40, len(body))))
+        body[at:end] = data.draw(st.binary(max_size=40))
+        if not body:
+            return
+    try:
+        found = opened(replace(sealed, body=bytes(body)))
+    except As4Error:
+        return
+    assert isinstance(found, VerifiedPullRequest)
+    assert (found.mpc, found.message_id, found.party_id) == (MPC, "p-1@fr.test", pki.FR)
