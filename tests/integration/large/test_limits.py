@@ -269,6 +269,19 @@ async def test_content_length_is_judged_before_the_body_is_asked_for(
     await nothing_left(gateway)
 
 
+async def test_a_client_that_sends_a_file_reads_the_refusal(
+    gateway: Gateway, client: UkClient, tmp_path: Path
+) -> None:
+    """Refused by its length while 30 MB are on their way: the client gets the problem, not a broken line."""
+    part = noise_file(tmp_path / "file", 30_000_000)
+    body = json.dumps(body_with(announced([part]))).encode()
+    async with asyncio.timeout(10):
+        answer = await client.post_raw(REQUESTS, body, attachments=[part])
+    assert (answer.status, answer.json()["code"]) == (413, "too_large")
+    assert answer.json()["detail"] == "the request is larger than 3327680 bytes"
+    await nothing_left(gateway)
+
+
 @pytest.mark.parametrize("wrong", ["token", "key"])
 async def test_what_needs_no_body_is_judged_before_it(gateway: Gateway, client: UkClient, wrong: str) -> None:
     """A missing token or Idempotency-Key is refused without ``100 Continue`` too."""

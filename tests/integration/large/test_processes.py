@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.cli.setup import register_client
 from gateway.uk_client import UkClient
 from tests.fixtures.large import (
     MEGABYTE,
@@ -47,6 +51,7 @@ def line() -> Iterator[Line]:
     }
     with make_world(settings=settings, agreement=agreement_allowing(LIMIT), start=False) as world:
         relay = Relay(port, world.french_port)
+        register_client(world.uk, "cli")  # a second client, whose key the command line finds
         world.start_ministry()
         world.start_gateway()
         yield Line(world=world, relay=relay)
@@ -157,6 +162,32 @@ async def test_withdrawals_overtake_large_messages(line: Line) -> None:
         assert not line.received(first.message_id)
         line.relay.release()
         await delivered(client, first.message_id)
-        message = await client.message(waiting.message_id)
-        assert (message["status"], message["code"]) == ("cancelled", "withdrawn")
+
+        async def cancelled() -> bool:  # at once, or, if it was just asking for a place, when it asks again
+            message = await client.message(waiting.message_id)
+            return (message["status"], message["code"]) == ("cancelled", "withdrawn")
+
+        await until(cancelled, what="the waiting one is cancelled")
     assert not line.received(waiting.message_id)
+
+
+async def test_the_command_line_sends_files(line: Line, tmp_path: Path) -> None:
+    """``passerelle send BODY --attach NAME=FILE`` sends a large file as a registered client, and checks the
+    receipt."""
+    world = line.world
+    part = noise_file(tmp_path / "scan.pdf", 3 * MEGABYTE, "scan-1")
+    body = tmp_path / "body.json"
+    body.write_text(json.dumps(request_with([part], number=40)), "utf-8")
+    program = Path(sys.executable).parent / "passerelle"
+    command = [program, "-C", world.uk, "send", body, "--client", "cli", "--json", "--attach"]
+    done = await asyncio.to_thread(run, *command, f"scan-1={part.path}")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["receipt_verified"] is True
+    await until(lambda: line.received(answer["message_id"]), seconds=30, what="arrival")
+    (arrived,) = line.received(answer["message_id"])
+    assert arrived["files"] == [{"sha256": part.sha256, "size": 3 * MEGABYTE}]
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
