@@ -26,6 +26,7 @@ from tests.fixtures.world import make_world
 from tests.interop import table
 from tests.interop.certificates import Certificates
 from tests.interop.gateway_plays import Ministry
+from tests.interop.line import line
 from tests.interop.ours import OurEnd, our_end
 from tests.interop.phase4 import (
     PeerMissing,
@@ -82,9 +83,10 @@ def _ministry(folder: Path, **ways: str) -> Iterator[Ministry]:
     with (
         make_world(start=False, settings=settings, agreement=agreement_text(**ways)) as world,
         _peer(folder, partial(ministry_configuration, world=world, agreement=agreed)) as peer,
+        line(world.french_port, peer.as4_port) as between,
     ):
         world.start_gateway()
-        yield Ministry(world=world, peer=peer, pmodes=ministry_pmodes(agreed))
+        yield Ministry(world=world, peer=peer, line=between, pmodes=ministry_pmodes(agreed))
 
 
 @pytest.fixture(scope="session")

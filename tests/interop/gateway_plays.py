@@ -19,6 +19,7 @@ from gateway.sandbox.memory import Queued
 from gateway.sandbox.script import Script
 from gateway.uk_client import UkClient
 from tests.fixtures.world import World, content_of, parts_of, readmission_request, until
+from tests.interop.line import Line
 from tests.interop.phase4 import Phase4
 from tests.interop.scenario import IN, OUT, scenario
 
@@ -34,6 +35,8 @@ class Ministry:
 
     world: World
     peer: Phase4
+    line: Line
+    """From the gateway to the peer."""
     pmodes: dict[tuple[str, Direction], PMode]
     client: UkClient | None = None
 
@@ -248,6 +251,33 @@ async def _(ministry: Ministry) -> None:
     page = await until(ended, seconds=30, what="an end")
     assert page["status"] == "rejected", page
     assert len(ministry.peer.errors()) == 1
+
+
+@scenario(
+    "out.gateway.lost-receipt",
+    OUT,
+    31, 32,
+    what="the receipt is lost: sent again with the same id, delivered once; EBMS:0004 is no receipt",
+    gateway=PUSHED,
+)  # fmt: skip
+async def _(ministry: Ministry) -> None:
+    ministry.line.lose_answers()
+    body = readmission_request(number=5)
+    receipt = await ministry.uk.send(PATH, body, attachments=parts_of(body))
+    (record,) = await until(ministry.peer.received, seconds=30, what="arrived")
+    ministry.line.cut()
+    (refusal,) = await until(ministry.peer.errors, seconds=30, what="the second time")
+    assert refusal["code"] == "EBMS:0004"
+    assert refusal["message_id"] == record["message_id"]
+
+    async def ended() -> Any:
+        page = await ministry.uk.message(receipt.message_id)
+        return page if page["status"] in {"failed", "rejected"} else None
+
+    page = await until(ended, seconds=30, what="an end")
+    assert page["receipt_verified"] is not True
+    assert page["code"] == "EBMS:0004"
+    assert len(ministry.peer.received()) == 1
 
 
 # ---- pull: France fetches its messages ----------------------------------------------------------------

@@ -232,7 +232,7 @@ def ministry_configuration(folder: Path, world: World, agreement: Agreement) -> 
         tls_trust=anchors,
         recipients={"rsa": trusted / "party" / "encrypt.pem"},
         pmodes=[pmode_json(p) for p in ministry_pmodes(agreement).values()],
-        as4_port=world.french_port,
+        as4_port=free_port(),
     )
 
 
