@@ -121,6 +121,11 @@ def conformance(
         other_party=_signing_key(other_party),
     )
     _write(report, language, html=html, output=output)
+    _show(report, language, as_json=as_json)
+
+
+def _show(report: Report, language: Language, *, as_json: bool) -> None:
+    """On standard output; exit status 1 when something failed, or nothing could be run."""
     if as_json:
         print_json(to_json(report))
     else:
