@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import sqlite3
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -361,6 +363,22 @@ def test_a_change_that_cannot_be_finished_is_undone(folder: Path) -> None:
     assert "nothing was changed" in result.stderr
     assert tree(folder) == before
     assert audit(folder) == []
+
+
+def test_files_are_taken_back_when_the_audit_log_cannot_be_written(folder: Path) -> None:
+    """No change without its audit entry: a database that refuses the entry at commit undoes the files."""
+    assert add_good(folder).exit_code == 0
+    with contextlib.closing(sqlite3.connect(folder / "passerelle.db")) as database:
+        database.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+        database.commit()
+    before = tree(folder)
+    new = M.leaf("ministry next")
+    (folder.parent / "next.pem").write_bytes(pem(new))
+    result = call(folder, "add", "fr", *files_of(folder, sign="next.pem"), "--yes", *confirmed(new))
+    assert result.exit_code == 1
+    assert tree(folder) == before
 
 
 # ---- showing --------------------------------------------------------------------------------------
