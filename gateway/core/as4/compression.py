@@ -76,8 +76,6 @@ def _gunzip_large(content: Octets, limit: int) -> Octets:
             raise DecompressionFailure("a payload expands beyond the limits")
         if is_small(size):
             kept.append(piece)
-        else:
-            kept.clear()
     return b"".join(kept) if is_small(size) else Gunzipped(content, size)
 
 
