@@ -23,7 +23,7 @@ from gateway.core.records import (
     MessageStatus,
     OutboxEntry,
 )
-from gateway.core.retry import GiveUp, RetrySchedule, decide
+from gateway.core.retry import GiveUp, RetryAt, RetrySchedule, decide
 from gateway.flows.access_point import AccessPoint
 from gateway.flows.large import LargeLane
 from gateway.flows.large import LeaseLost as LeaseLost  # whoever records an attempt meets it
@@ -154,14 +154,19 @@ async def record_failure(job: Job, attempt: Try, error: PasserelleError, d: Deli
 
 async def record_awaiting(job: Job, attempt: Try, d: Delivery) -> Outcome:
     """The partner took the message (HTTP 2xx) and owes its receipt: the row falls due again when that takes
-    too long. A receipt that was faster than this bookkeeping has the row already: LeaseLost."""
+    too long, by the schedule but never before the timeout. A receipt that was faster than this bookkeeping
+    has the row already: LeaseLost."""
     now = attempt.finished_at
+    due = now + d.receipt_timeout
+    following = _after(job.entry.attempts + 1, job, now, d)
+    if isinstance(following, RetryAt):
+        due = max(due, following.when)
     code = attempt.error.code if attempt.error else ""
     async with d.store.begin() as tx:
         await tx.add_attempt(attempt_row(job, attempt, code, attempt.error.detail if attempt.error else ""))
         await breaker_success(tx, job.entry.endpoint, now)
         await _audit(tx, job, now, "message.sent", {"attempt": job.entry.attempts + 1})
-        if not await tx.reschedule(job.entry, now + d.receipt_timeout):
+        if not await tx.reschedule(job.entry, due):
             raise LeaseLost
     return Outcome.AWAITING
 
@@ -170,15 +175,19 @@ def exhausted(job: Job, d: Delivery) -> bool:
     """With receipts by callback: whether the attempts before this one were all that the schedule has."""
     if job.entry.attempts < 1:
         return False
-    following = decide(
-        job.entry.attempts,
+    return isinstance(_after(job.entry.attempts, job, d.clock.now(), d), GiveUp)
+
+
+def _after(attempts: int, job: Job, now: dt.datetime, d: Delivery) -> RetryAt | GiveUp:
+    """What follows so many attempts that brought no receipt."""
+    return decide(
+        attempts,
         ReceiptMissing("no receipt came by callback"),
         schedule=d.schedule,
         first_due_at=job.entry.first_due_at,
-        now=d.clock.now(),
-        random=lambda: 0.0,
+        now=now,
+        random=d.random,
     )
-    return isinstance(following, GiveUp)
 
 
 def _retryable(error: PasserelleError) -> PasserelleError:

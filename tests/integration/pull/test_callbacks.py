@@ -12,6 +12,7 @@ from gateway.core.as4.message import Sealed
 from gateway.core.errors import PayloadRefused
 from gateway.core.records import EvidenceKind, MessageRecord, MessageStatus
 from gateway.core.retry import RetrySchedule
+from gateway.flows.deliver import deliver
 from gateway.flows.delivery_record import Outcome
 from gateway.flows.ports import HttpAnswer
 from tests.fixtures.agreements import CALLBACK, agreement
@@ -87,6 +88,20 @@ async def test_without_a_receipt_in_time_the_same_bytes_are_sent_again(ends: End
     assert first == second
     await post(ends, partner.receipts[0])
     assert await status_of(ends, message) is MessageStatus.DELIVERED
+
+
+@pytest.mark.as4(31)
+async def test_the_schedule_still_holds(ends: Ends) -> None:
+    """A longer wait of the schedule counts: a partner without a way back is not pressed every few minutes."""
+    Partner(ends)
+    slow = dataclasses.replace(ends.delivery, schedule=RetrySchedule(delays=(0, 7200, 7200), jitter=0))
+    await ends.open_case()
+    before = ends.clock.now()
+    assert await deliver(await ends.claim(), slow) is Outcome.AWAITING
+    async with ends.store.begin(read_only=True) as tx:
+        due = await tx.next_due()
+    assert due is not None
+    assert (due - before).total_seconds() >= 7200
 
 
 @pytest.mark.as4(31)
