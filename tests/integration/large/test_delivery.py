@@ -13,12 +13,12 @@ from gateway.core import breaker as circuit
 from gateway.core.as4.content import whole
 from gateway.core.as4.message import SealedMessage
 from gateway.core.as4.verified import VerifiedUserMessage
-from gateway.core.errors import ConnectionFailed
+from gateway.core.errors import ConnectionFailed, Unavailable
 from gateway.core.records import Blob, EvidenceKind, MessageRecord, MessageStatus, OutboxEntry
 from gateway.flows.access_point import AccessPoint
 from gateway.flows.deliver import deliver
 from gateway.flows.delivery_record import Outcome
-from gateway.flows.large import LargeLane
+from gateway.flows.large import LargeLane, LeaseLost, under_lease
 from gateway.flows.ports import HttpAnswer
 from tests.fixtures.blobs import pieces
 from tests.fixtures.ends import Ends, receipt
@@ -97,8 +97,8 @@ async def test_a_lost_lease_stops_the_attempt(ends: Ends) -> None:
     ended = asyncio.Event()
 
     async def robbed() -> None:
-        ends.clock.skip(3600)
         async with ends.store.begin() as tx:
+            ends.clock.skip(3600)  # while nobody else can write, so that the lease is not extended in between
             assert await tx.claim_due(now=ends.clock.now(), limit=1, lease=dt.timedelta(hours=1))
         try:
             await asyncio.sleep(30)
@@ -113,6 +113,27 @@ async def test_a_lost_lease_stops_the_attempt(ends: Ends) -> None:
     assert await ends.attempts(message.message_id) == ()
     assert (await ends.record(message.message_id)).status is MessageStatus.SENDING
     assert ends.delivery.lane.taken == 0
+
+
+async def test_a_store_out_of_reach_for_a_lease_stops_the_attempt(ends: Ends) -> None:
+    """While it may come back the delivery goes on; after a whole lease another may have the row."""
+    await large_case(ends)
+    entry = await ends.claim()
+
+    class Away:
+        """The store as the keeper of the lease finds it."""
+
+        def begin(self) -> Any:
+            raise Unavailable("the database cannot be reached")
+
+    async def work() -> None:
+        await asyncio.sleep(30)
+
+    store: Any = Away()
+    began, lease = asyncio.get_running_loop().time(), dt.timedelta(seconds=0.6)
+    with pytest.raises(LeaseLost):
+        await under_lease(entry, work(), store=store, clock=ends.clock, lease=lease)
+    assert asyncio.get_running_loop().time() - began >= 0.59
 
 
 async def test_a_row_lost_while_sealing_keeps_no_wire(ends: Ends) -> None:
