@@ -23,6 +23,7 @@ from gateway.core.as4.profiles import SecurityProfile
 from gateway.core.as4.wss import decrypt, key_agreement, tokens, tree
 from gateway.core.as4.wss.decrypt import REFUSAL, DecryptedParts, decrypt_attachments
 from gateway.core.as4.wss.encrypt import encrypt_attachments
+from gateway.core.as4.wss.tree import Malformed
 from gateway.core.errors import ConfigError, FailedDecryption
 from tests.fixtures import pki
 from tests.fixtures import profile2 as p2
@@ -258,6 +259,70 @@ def test_originator_key(profile: SecurityProfile, value: bytes) -> None:
     refused(profile, originator(value))
 
 
+def malformed(profile: SecurityProfile, change: Change) -> None:
+    """Refused while it is read: before any key of ours is used."""
+    root = parse_xml(SEALED[profile][0])
+    change(root)
+    with pytest.raises(Malformed):
+        key_agreement.read_agreement(one(root, f"{KEY}/ds:KeyInfo"), one(root, "//wsse:Security"))
+
+
+@pytest.mark.parametrize("name", [name for name in WRONG_DER if not name.startswith("small order")])
+@pytest.mark.parametrize("profile", p2.NEW)
+def test_originator_key_is_refused_when_read(profile: SecurityProfile, name: str) -> None:
+    """None of these keys reaches the exchange; only a point of small order is found there."""
+    malformed(profile, originator(WRONG_DER[name]))
+
+
+def test_originator_key_of_another_curve_is_refused_when_read() -> None:
+    """A good key, under the other agreement."""
+    malformed(p2.EDDSA, originator(P_KEY))
+    malformed(p2.EC, originator(X_KEY))
+
+
+def true_point(root: Root) -> bytes:
+    return tree.binary(one(root, "//dsig11:PublicKey"))
+
+
+def compressed(octets: bytes) -> bytes:
+    return bytes([2 + octets[-1] % 2]) + octets[1:33]
+
+
+def test_the_true_key_in_another_form() -> None:
+    """The sender's own key, compressed or with something after it, is refused: one key has one encoding."""
+
+    def shorter(root: Root) -> None:
+        point(compressed(true_point(root)))(root)
+
+    def shorter_der(root: Root) -> None:
+        spki = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200")
+        originator(spki + compressed(true_point(root)))(root)
+
+    def longer_der(root: Root) -> None:
+        originator(tree.binary(one(root, "//dsig11:DEREncodedKeyValue")) + b"\0")(root)
+
+    for profile, change in ((p2.EC, shorter), (p2.EC, shorter_der), (p2.EDDSA, longer_der)):
+        refused(profile, change)
+        malformed(profile, change)
+
+
+@pytest.mark.parametrize("name", ["Salt", "Info"])
+@pytest.mark.parametrize("profile", p2.NEW)
+def test_long_parameters_are_refused_when_read(profile: SecurityProfile, name: str) -> None:
+    """Salt and Info are bounded."""
+
+    def change(root: Root, size: int = 257) -> None:
+        parameters = one(root, PARAMETERS)
+        for old in find(parameters, f"dsig-more:{name}"):
+            parameters.remove(old)
+        etree.SubElement(parameters, ns.q(ns.DSIG_MORE, name)).text = tree.base64_text(bytes(size))
+
+    malformed(profile, change)
+    root = parse_xml(SEALED[profile][0])
+    change(root, 256)
+    key_agreement.read_agreement(one(root, f"{KEY}/ds:KeyInfo"), one(root, "//wsse:Security"))
+
+
 def test_originator_key_of_the_other_agreement() -> None:
     """A P-256 key under X25519, an X25519 key under ECDH-ES."""
     refused(p2.EDDSA, originator(P_KEY))
@@ -338,6 +403,19 @@ def test_recipient_is_another_key_of_ours(profile: SecurityProfile) -> None:
     for key in (*others, second):
         refused(profile, to(key), keys=(*UK.values(), second))
     opened(profile, to(UK[profile]))
+
+
+@pytest.mark.parametrize("profile", p2.NEW)
+def test_a_key_of_another_kind_is_never_used(
+    profile: SecurityProfile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which key is meant, and whether it is of the kind, is settled before any key is used."""
+    used: list[object] = []
+    monkeypatch.setattr(key_agreement, "unwrap", lambda *given: used.append(given))
+    for other in SecurityProfile:
+        if other is not profile:
+            refused(profile, to(UK[other]))
+    assert used == []
 
 
 @pytest.mark.parametrize("profile", p2.NEW)

@@ -148,7 +148,7 @@ def test_ecdsa() -> None:
     s = H("F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8")
     verify_octets(key, ECDSA_SHA256, r + s, b"sample", min_rsa_bits=2048)
     der = b"\x30\x46\x02\x21\x00" + r + b"\x02\x21\x00" + s
-    for wrong in (der, s + r, r + s[:-1], r + s + b"\0", bytes(64), b""):
+    for wrong in (der, r + b"\0" + s, s + r, r + s[:-1], r + s + b"\0", bytes(64), b""):
         with pytest.raises(InvalidSignature):
             verify_octets(key, ECDSA_SHA256, wrong, b"sample", min_rsa_bits=2048)
 

@@ -179,6 +179,12 @@ def test_pull_by_another(agreed: SecurityProfile, other: SecurityProfile) -> Non
         {"key_transports": frozenset({OAEP_SHA256, X25519_HKDF})},
         {"key_transports": frozenset({X25519_HKDF, ECDH_ES_HKDF}), "send_key_transport": X25519_HKDF},
         {"send_key_transport": X25519_HKDF},
+        {
+            "signature_algorithms": frozenset({ECDSA_SHA256, EDDSA_ED25519}),
+            "send_signature": ECDSA_SHA256,
+            "key_transports": frozenset({X25519_HKDF, ECDH_ES_HKDF}),
+            "send_key_transport": ECDH_ES_HKDF,
+        },
         {"signature_algorithms": frozenset({EDDSA_ED25519}), "send_signature": EDDSA_ED25519},
         {
             "signature_algorithms": frozenset({EDDSA_ED25519}),
