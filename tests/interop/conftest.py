@@ -43,8 +43,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """``PASSERELLE_INTEROP_TABLE=FILE`` (``make interop``) writes the table of all scenarios there."""
-    path = os.environ.get("PASSERELLE_INTEROP_TABLE")
+    """``INTEROP_TABLE=FILE`` (``make interop``) writes the table of all scenarios there."""
+    path = os.environ.get("INTEROP_TABLE")
     if path:
         table.write(Path(path))
 

@@ -21,8 +21,7 @@ _INTRODUCTION = """\
 
 Every row was played between Passerelle and a real AS4 access point of another make, over HTTPS with a PKI
 made for the run. Nothing is mocked: the peer is phase4 in a Java process of its own, driven by the tests
-(`tests/interop/`). "Req." are the numbers of the requirements in
-[the conformance table](as4-conformance.md).
+(`tests/interop/`). "Req." are the numbers of the requirements in `docs/as4-conformance.md`.
 
 | | version |
 |---|---|
