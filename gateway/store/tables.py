@@ -345,12 +345,26 @@ hold_decisions = Table(
     metadata,
     Column("decision_id", _Serial, primary_key=True, autoincrement=True),
     _message_id(),
+    Column("round", Integer, nullable=False),
     Column("decision", String(16), nullable=False),
     Column("code", String(128), nullable=False),
+    Column("seen", String(64), nullable=False),
     Column("reason", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("at", Instant, nullable=False),
-    UniqueConstraint("message_id", "actor", name="uq_hold_decisions_actor"),
+    UniqueConstraint("message_id", "round", "actor", "seen", name="uq_hold_decisions_actor"),
     sqlite_autoincrement=True,
 )
-"""What each operator decided about a held message; where two are needed, the second one acts."""
+"""What each operator decided about a held message; where two are needed, the second one acts. ``round``: a
+message may be held again after it was released; ``seen``: digest of the reasons that were decided about."""
+
+returned = Table(
+    "returned",
+    metadata,
+    Column("kind", String(64), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("person_id", String(64), primary_key=True),
+    Column("imported_at", Instant, nullable=False),
+    Index("ix_returned_person", "person_id"),
+)
+"""Persons returned before the gateway ran, as keyed hashes only (``passerelle returned import``)."""

@@ -86,12 +86,23 @@ def upgrade() -> None:
         "hold_decisions",
         sa.Column("decision_id", _SERIAL, autoincrement=True, nullable=False),
         *_message(),
+        sa.Column("round", sa.Integer(), nullable=False),
         sa.Column("decision", sa.String(length=16), nullable=False),
         sa.Column("code", sa.String(length=128), nullable=False),
+        sa.Column("seen", sa.String(length=64), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("decision_id"),
-        sa.UniqueConstraint("message_id", "actor", name="uq_hold_decisions_actor"),
+        sa.UniqueConstraint("message_id", "round", "actor", "seen", name="uq_hold_decisions_actor"),
         sqlite_autoincrement=True,
     )
+    op.create_table(
+        "returned",
+        sa.Column("kind", sa.String(length=64), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("person_id", sa.String(length=64), nullable=False),
+        sa.Column("imported_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "digest", "person_id"),
+    )
+    op.create_index("ix_returned_person", "returned", ["person_id"])
