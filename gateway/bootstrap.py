@@ -20,6 +20,7 @@ from gateway.instance import Instance, url_of
 from gateway.logs import configure_logs, get_logger
 from gateway.puller import Puller
 from gateway.shutdown import stop_on_signal
+from gateway.sweeper import watch_deadlines
 from gateway.web.health import METRICS
 from gateway.wiring import (
     OPERATORS_FILE,
@@ -81,12 +82,13 @@ async def _housekeeping(store: Store, clock: SystemClock) -> None:
 
 @asynccontextmanager
 async def _working(
-    worker: Worker, puller: Puller | None, store: Store, clock: SystemClock
+    worker: Worker, puller: Puller | None, exchange: Exchange, clock: SystemClock
 ) -> AsyncIterator[None]:
     running = [asyncio.create_task(worker.run())]
     if puller is not None:
         running.append(asyncio.create_task(puller.run()))
-    cleaning = asyncio.create_task(_housekeeping(store, clock))
+    cleaning = asyncio.create_task(_housekeeping(exchange.store, clock))
+    watching = asyncio.create_task(watch_deadlines(exchange))
     try:
         yield
     finally:
@@ -94,7 +96,8 @@ async def _working(
         if puller is not None:
             puller.stop()
         cleaning.cancel()
-        await asyncio.gather(*running, cleaning, return_exceptions=True)
+        watching.cancel()
+        await asyncio.gather(*running, cleaning, watching, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -122,7 +125,7 @@ async def serving(
             worker = make_worker(instance, exchange, access_point, french=french, webhooks=hooks)
             pulling = await stack.enter_async_context(pull_transport(instance))
             puller = make_puller(instance, exchange, access_point, pulling)
-            await stack.enter_async_context(_working(worker, puller, store, instance.clock))
+            await stack.enter_async_context(_working(worker, puller, exchange, instance.clock))
         if with_listeners:
             noise = noise_gate(instance.settings)
             uk_app = make_uk_app(instance, exchange, clients)

@@ -190,6 +190,7 @@ def make_delivery(
         clock=instance.clock,
         french=exchange.fr,
         access_point=access_point,
+        agreement=instance.agreement,
         url=instance.settings.france.url,
         schedule=retry_schedule(instance.settings),
         breaker=breaker_policy(instance.settings),

@@ -37,6 +37,7 @@ from gateway.core.records import (
 )
 from gateway.core.treaty import privacy, states
 from gateway.core.treaty.rules import Finding, Verdict, judge
+from gateway.flows import deadlines
 from gateway.flows.acknowledge import acknowledgement_body, inbox_message, is_travelling, settle
 from gateway.flows.attachments import check_attachments
 from gateway.flows.case_view import case_view, was_returned
@@ -351,11 +352,7 @@ async def _store(
         await tx.add_case(case)
     elif hold is None and allowed.next_status != case.status:
         await tx.set_case_status(case.reference, allowed.next_status, now)
-    record = await tx.add_message(
-        _record(submission, allowed, hold, now),
-        message,
-        allowed.attachments,
-    )
+    record = await tx.add_message(_record(submission, allowed, hold, now), message, allowed.attachments)
     pairs = identifiers.identifiers(message)
     if pairs:
         await tx.index_identifiers(case.reference, pairs)
@@ -376,6 +373,7 @@ async def _store(
     )
     if isinstance(message.body, model.Withdrawal):
         await _stop_case(tx, case.reference, message.message_id, now)
+    await deadlines.accepted(tx, exchange.agreement, record, message, at=now)
     if hold is None:
         await enqueue(tx, exchange, message, now)
     return record

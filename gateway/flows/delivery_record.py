@@ -24,6 +24,8 @@ from gateway.core.records import (
     OutboxEntry,
 )
 from gateway.core.retry import GiveUp, RetryAt, RetrySchedule, decide
+from gateway.core.treaty.agreement import Agreement
+from gateway.flows import deadlines
 from gateway.flows.access_point import AccessPoint
 from gateway.flows.large import LargeLane
 from gateway.flows.large import LeaseLost as LeaseLost  # whoever records an attempt meets it
@@ -64,6 +66,8 @@ class Delivery:
     clock: Clock
     french: Adapter
     access_point: AccessPoint
+    agreement: Agreement
+    """Its clocks start at the proven receipt."""
     url: str
     schedule: RetrySchedule
     breaker: BreakerPolicy
@@ -117,6 +121,7 @@ async def record_delivered(job: Job, attempt: Try, d: Delivery) -> Outcome:
             receipt_verified=True,
             delivered_at=now,
         )
+        await deadlines.received(tx, d.agreement, record, at=now)
         await breaker_success(tx, job.entry.endpoint, now)
         await _audit(tx, job, now, "message.delivered", {"attempt": job.entry.attempts + 1})
         await enqueue_webhooks(tx, d.webhooks, WebhookEvent.MESSAGE_STATUS, record, now=now)

@@ -7,6 +7,7 @@ nothing that was delivered leaves twice.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 from collections.abc import Awaitable, Callable
 
@@ -14,6 +15,7 @@ from contracts.codes import Direction
 from gateway.core.errors import Conflict, InvalidParameter, NotFound
 from gateway.core.records import MessageRecord, MessageStatus
 from gateway.core.treaty import states
+from gateway.flows import deadlines
 from gateway.flows.case_view import case_view
 from gateway.flows.exchange import Exchange
 from gateway.flows.outgoing import enqueue, untranslatable
@@ -123,6 +125,7 @@ async def _cancel(tx: Transaction, exchange: Exchange, record: MessageRecord, no
         await tx.update_message(record.message_id, at=now, status=MessageStatus.CANCELLED, code=CANCELLED)
     elif not await tx.cancel_message(record.message_id, at=now, code=CANCELLED):
         raise Conflict(f"the message does not wait any more; it is {record.status.value}")
+    await deadlines.dropped(tx, record, at=now)
 
 
 async def _release(tx: Transaction, exchange: Exchange, record: MessageRecord, now: dt.datetime) -> None:
@@ -142,4 +145,6 @@ async def _release(tx: Transaction, exchange: Exchange, record: MessageRecord, n
     elif states.is_final(case.kind, case.status):
         raise Conflict(f"the case is {case.status}")
     await tx.update_message(record.message_id, at=now, status=MessageStatus.ACCEPTED)
+    released = dataclasses.replace(record, status=MessageStatus.ACCEPTED)
+    await deadlines.accepted(tx, exchange.agreement, released, message, at=now)
     await enqueue(tx, exchange, message, now)

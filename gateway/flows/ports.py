@@ -30,6 +30,9 @@ from gateway.core.records import (
     StoredAnswer,
     StoredAttachment,
 )
+from gateway.flows.ports_balance import BalanceRows
+from gateway.flows.ports_deadlines import DeadlineFilter as DeadlineFilter
+from gateway.flows.ports_deadlines import DeadlineRows
 
 
 class Clock(Protocol):
@@ -68,7 +71,7 @@ class MessageFilter:
     status: MessageStatus | None = None
 
 
-class Transaction(Protocol):
+class Transaction(DeadlineRows, HoldRows, BalanceRows, Protocol):
     # cases
     async def add_case(self, case: CaseRecord) -> None: ...
     async def get_case(self, reference: str, *, lock: bool = False) -> CaseRecord | None:
@@ -154,8 +157,11 @@ class Transaction(Protocol):
         reference: str,
         due_at: dt.datetime,
         urgent: bool = False,
+        wire: bytes | None = None,
+        wire_content_type: str | None = None,
     ) -> None:
-        """``urgent`` (withdrawals) overtakes the other rows of its case."""
+        """``urgent`` (withdrawals) overtakes the other rows of its case. ``wire``: what to send, when it is
+        known already (an event about something other than the message)."""
         ...
 
     async def claim_due(

@@ -24,6 +24,7 @@ from contracts.codes import Direction
 from gateway.core.errors import ConfigError, DeliveryError, PasserelleError, PeerUnavailable
 from gateway.core.records import Attempt, Channel, MessageRecord, OutboxEntry
 from gateway.core.retry import DEFAULT_SCHEDULE, RetryAt, RetrySchedule, decide
+from gateway.core.treaty.clocks import Deadline
 from gateway.flows.ports import Clock, HttpAnswer, Store, Transaction, Transport
 
 
@@ -34,12 +35,18 @@ class WebhookEvent(StrEnum):
     """A message from France waits in the inbox."""
     MESSAGE_STATUS = "message.status"
     """The status of a message that the client sent has changed."""
+    DEADLINE_WARNING = "deadline.warning"
+    """A time limit of a case comes near."""
+    DEADLINE_BREACHED = "deadline.breached"
+    """A time limit of a case has passed."""
 
 
 EVENT_MEDIA_TYPE: Final = "application/cloudevents+json"
 _CLOUD_TYPES: Final = {
     WebhookEvent.INBOX_MESSAGE: "passerelle.inbox.message.v1",
     WebhookEvent.MESSAGE_STATUS: "passerelle.message.status.v1",
+    WebhookEvent.DEADLINE_WARNING: "passerelle.deadline.warning.v1",
+    WebhookEvent.DEADLINE_BREACHED: "passerelle.deadline.breached.v1",
 }
 
 
@@ -53,8 +60,10 @@ class WebhookTarget:
     events: frozenset[WebhookEvent]
 
     def wants(self, event: WebhookEvent, client_id: str | None) -> bool:
-        """Inbox events go to everyone who registered, status events to the sender of the message."""
-        return event in self.events and (event is WebhookEvent.INBOX_MESSAGE or client_id == self.client_id)
+        """Status events go to the sender of the message, the others to everyone who registered."""
+        return event in self.events and (
+            event is not WebhookEvent.MESSAGE_STATUS or client_id == self.client_id
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,6 +130,54 @@ async def enqueue_webhooks(
     return count
 
 
+async def enqueue_deadline_event(
+    tx: Transaction,
+    targets: Iterable[WebhookTarget],
+    event: WebhookEvent,
+    row: Deadline,
+    *,
+    issuer: str,
+    now: dt.datetime,
+) -> int:
+    """The same for a deadline; its body is made here, since the row in the outbox knows only the message.
+
+    The event's id is that of the fact, so that a client that has two targets sees it is one event.
+    """
+    value = {
+        "specversion": "1.0",
+        "id": f"dl_{row.deadline_id}_{event.value.partition('.')[2]}_{row.warnings}",
+        "source": issuer,
+        "type": _CLOUD_TYPES[event],
+        "time": _time(now),
+        "subject": row.message_id,
+        "datacontenttype": "application/json",
+        "data": {
+            "message_id": row.message_id,
+            "deadline_id": row.deadline_id,
+            "link": f"{issuer}/v1/deadlines?reference={row.reference}",
+        },
+    }
+    body = json.dumps(value, separators=(",", ":")).encode()
+    count = 0
+    for target in targets:
+        if target.wants(event, None):
+            await tx.enqueue(
+                channel=Channel.WEBHOOK,
+                endpoint=target.webhook_id,
+                message_id=row.message_id,
+                reference=row.reference,
+                due_at=now,
+                wire=body,
+                wire_content_type=EVENT_MEDIA_TYPE,
+            )
+            count += 1
+    return count
+
+
+def _time(now: dt.datetime) -> str:
+    return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def webhook_body(entry: OutboxEntry, record: MessageRecord, *, issuer: str, now: dt.datetime) -> bytes:
     """The CloudEvent: type, id, link. Built once per row; retries send the same bytes."""
     inbound = record.direction is Direction.FR_TO_UK
@@ -130,7 +187,7 @@ def webhook_body(entry: OutboxEntry, record: MessageRecord, *, issuer: str, now:
         "id": webhook_message_id(entry),
         "source": issuer,
         "type": _CLOUD_TYPES[event],
-        "time": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": _time(now),
         "subject": record.message_id,
         "datacontenttype": "application/json",
         "data": {"message_id": record.message_id, "link": f"{issuer}/v1/messages/{record.message_id}"},

@@ -172,6 +172,8 @@ class OutboxTransaction(TransactionBase):
         reference: str,
         due_at: dt.datetime,
         urgent: bool = False,
+        wire: bytes | None = None,
+        wire_content_type: str | None = None,
     ) -> None:
         self._later(
             _INSERT,
@@ -184,6 +186,8 @@ class OutboxTransaction(TransactionBase):
                 "attempts": 0,
                 "due_at": due_at,
                 "first_due_at": due_at,
+                "wire": wire,
+                "wire_content_type": wire_content_type,
             },
         )
 

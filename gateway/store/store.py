@@ -14,9 +14,11 @@ from gateway.core.errors import ConfigError, Unavailable
 from gateway.core.records import Blob
 from gateway.flows.ports import Clock, Store
 from gateway.store import blobs
+from gateway.store.balance import BalanceTransaction
 from gateway.store.apisecurity import SecurityTransaction
 from gateway.store.blobs import BlobTransaction
 from gateway.store.cases import CaseTransaction
+from gateway.store.deadlines import DeadlineTransaction
 from gateway.store.ledger import LedgerTransaction
 from gateway.store.messages import MessageTransaction
 from gateway.store.migrate import head, migrate
@@ -36,6 +38,8 @@ class SqlTransaction(
     LedgerTransaction,
     SecurityTransaction,
     BlobTransaction,
+    BalanceTransaction,
+    DeadlineTransaction,
 ):
     """Implements ``gateway.flows.ports.Transaction``."""
 

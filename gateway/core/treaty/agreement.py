@@ -21,22 +21,12 @@ from contracts import codes
 from gateway.core.as4.namespaces import DEFAULT_MPC, PULL, PUSH
 from gateway.core.as4.profiles import SecurityProfile
 from gateway.core.errors import ConfigError
+from gateway.core.treaty.clock_tables import Clocks, DeadlineTerms, check_clocks
+from gateway.core.treaty.clock_tables import Table as _Table
 
 Positive = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
 Words = Annotated[str, Meta(min_length=1)]
-
-
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every table. ``unverified`` marks what the text did not confirm; both notes then say why."""
-
-    unverified: bool = False
-    note_en: str = ""
-    note_fr: str = ""
-
-    def __post_init__(self) -> None:
-        if self.unverified and not (self.note_en and self.note_fr):
-            raise ValueError("an unverified table needs note_en and note_fr")
 
 
 class Title(_Table, frozen=True, kw_only=True):
@@ -106,18 +96,6 @@ class Limits(_Table, frozen=True, kw_only=True):
     persons: Positive
     future_tolerance_seconds: Natural
     """How far an ``issued_at`` may lie ahead of our clock."""
-
-
-class Clocks(_Table, frozen=True, kw_only=True):
-    """Art 1, 8, 12. Days are calendar days; the day of the event is day 0."""
-
-    arrival_zone: Words
-    request_days: Positive
-    answer_zone: Words
-    answer_days: Positive
-    answer_extended_days: Positive
-    procedure_months: Positive
-    visa_months: Positive
 
 
 class Silence(_Table, frozen=True, kw_only=True):
@@ -233,6 +211,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     limits: Limits
     clocks: Clocks
     silence: Silence
+    deadlines: tuple[DeadlineTerms, ...]
     quotas: Quotas
     criteria: tuple[Criterion, ...]
     evidence: EvidenceLists
@@ -309,7 +288,7 @@ def _unverified(place: str, value: object) -> Iterator[Unverified]:
             yield from _unverified(f"{place}.{name}" if place else name, getattr(value, name))
     elif isinstance(value, tuple):
         for index, item in enumerate(value):
-            yield from _unverified(f"{place}[{getattr(item, 'code', index)}]", item)
+            yield from _unverified(f"{place}[{getattr(item, 'code', getattr(item, 'id', index))}]", item)
 
 
 def _check_whole(agreement: Agreement) -> None:
@@ -333,6 +312,7 @@ def _check_whole(agreement: Agreement) -> None:
         raise ConfigError("agreement: parties.uk.id and parties.fr.id are the same")
     if agreement.clocks.answer_extended_days < agreement.clocks.answer_days:
         raise ConfigError("agreement: clocks.answer_extended_days is shorter than answer_days")
+    check_clocks(agreement.clocks, agreement.deadlines)
     for place, zone in (
         ("clocks.arrival_zone", agreement.clocks.arrival_zone),
         ("clocks.answer_zone", agreement.clocks.answer_zone),
