@@ -72,7 +72,7 @@ def _chapter(row: Scenario) -> tuple[bool, bool, bool]:
 
 
 def _line(row: Scenario) -> str:
-    numbers = ", ".join(str(number) for number in sorted(row.requirements))
+    numbers = ", ".join(str(number) for number in sorted(set(row.requirements)))
     mark = " G" if row.gateway else ""
     what = row.what.replace("|", "\\|")
     return f"| `{row.id}`{mark} | {what} | {numbers} | {_results.get(row.id, 'not run')} |\n"
