@@ -21,6 +21,8 @@ class DeadlineFilter:
     """Due before that instant."""
     unclosed: bool = False
     """Only those that nothing has closed yet."""
+    told: bool = False
+    """Only those that were warned of or have passed."""
 
 
 class DeadlineRows(Protocol):

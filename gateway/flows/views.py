@@ -20,6 +20,7 @@ from gateway.core.errors import NotFound
 from gateway.core.jws import public_jwk
 from gateway.core.records import Attempt, AuditEntry, CaseRecord, EvidenceKind, MessageRecord, Page
 from gateway.core.treaty import states
+from gateway.flows.deadline_views import of_case, of_message
 from gateway.flows.exchange import Exchange
 from gateway.flows.ports import MessageFilter, Transaction
 from gateway.flows.uk_receipts import instant
@@ -80,8 +81,15 @@ async def _document(tx: Transaction, exchange: Exchange, message_id: str) -> Any
 async def message_page(exchange: Exchange, message_id: str) -> Json:
     """One message with its UK document. Raises NotFound."""
     async with exchange.store.begin(read_only=True) as tx:
-        record = await _record(tx, message_id)
-        return {**message_summary(record), "message": await _document(tx, exchange, message_id)}
+        return await _detail(tx, exchange, await _record(tx, message_id))
+
+
+async def _detail(tx: Transaction, exchange: Exchange, record: MessageRecord) -> Json:
+    return {
+        **message_summary(record),
+        "deadlines": await of_message(tx, exchange.agreement, record.reference, record.message_id),
+        "message": await _document(tx, exchange, record.message_id),
+    }
 
 
 async def _record(tx: Transaction, message_id: str) -> MessageRecord:
@@ -100,23 +108,23 @@ async def message_list(
 
 
 async def case_page(exchange: Exchange, reference: str, kind: CaseKind) -> Json:
-    """A case with the summaries of its messages, oldest first (at most 500). Raises NotFound."""
+    """A case with the summaries of its messages, oldest first (at most 500), and its deadlines. Raises
+    NotFound."""
     async with exchange.store.begin(read_only=True) as tx:
         case = await tx.get_case(reference)
         if case is None or case.kind is not kind:
             raise NotFound("no such case")
         page = await tx.list_messages(MessageFilter(reference=reference), limit=500, newest_first=False)
-    return {**case_summary(case), "messages": [message_summary(m) for m in page.items]}
+        deadlines = await of_case(tx, exchange.agreement, reference)
+    messages = [message_summary(m) for m in page.items]
+    return {**case_summary(case), "messages": messages, "deadlines": deadlines}
 
 
 async def inbox_items(exchange: Exchange, *, after: int, limit: int) -> list[tuple[int, Json]]:
     """FR→UK messages that wait, oldest first: (sequence, summary with the whole message)."""
     async with exchange.store.begin(read_only=True) as tx:
         records = await tx.inbox(after=after, limit=limit)
-        return [
-            (r.sequence, {**message_summary(r), "message": await _document(tx, exchange, r.message_id)})
-            for r in records
-        ]
+        return [(r.sequence, await _detail(tx, exchange, r)) for r in records]
 
 
 # ---- timeline -----------------------------------------------------------------------------------

@@ -75,6 +75,8 @@ def _narrowed(where: DeadlineFilter) -> Select[Any]:
         query = query.where(_D.clock == where.clock)
     if where.before is not None:
         query = query.where(_D.due_at < where.before)
+    if where.told:
+        query = query.where(or_(_D.warnings > 0, _D.state == DeadlineState.BREACHED.value))
     return query.where(_D.closed_at.is_(None)) if where.unclosed else query
 
 
@@ -131,7 +133,8 @@ class DeadlineTransaction(TransactionBase):
             query = query.where(
                 and_(_D.due_at >= edge, or_(_D.due_at > edge, _D.deadline_id > int(last)))
             )  # the first term lets the index start at the edge
-        states = list(DeadlineState) if where.state is None else [where.state]
+        ends = (DeadlineState.MET, DeadlineState.CANCELLED) if not where.unclosed else ()
+        states = [DeadlineState.OPEN, DeadlineState.BREACHED, *ends] if where.state is None else [where.state]
 
         def work(connection: Connection) -> list[Row[Any]]:
             if where.reference is not None and where.state is None:

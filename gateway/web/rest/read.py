@@ -5,58 +5,31 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final
 
 from aiohttp import web
 
 from contracts.codes import CaseKind, Direction, MessageType
 from gateway.core.errors import BadCursor, InvalidParameter, PasserelleError
 from gateway.core.records import MessageStatus
-from gateway.flows import views
+from gateway.flows import deadline_views, views
 from gateway.flows.balance import balance
 from gateway.flows.ports import MessageFilter
 from gateway.web.rest.auth import authenticate
+from gateway.web.rest.deadlines import list_deadlines
 from gateway.web.rest.http import Handler, accepts, json_response
+from gateway.web.rest.parameters import MAX_LIMIT, limit_of, one_of, parameters, whole
 from gateway.web.rest.submit import is_reference, message_id_of, reference_of
 from gateway.web.services import SERVICES
 
-_MAX_LIMIT: Final = 200
-_DEFAULT_LIMIT: Final = 50
 _INBOX_LIMIT: Final = 50
 _LOOK_AGAIN_S: Final = 2.0
 """A notification may come between looking and waiting: look again at least this often."""
-E = TypeVar("E", bound=StrEnum)
-
-
-def _parameters(request: web.Request, *allowed: str) -> dict[str, str]:
-    """Query parameters, each known and given once. Raises InvalidParameter."""
-    found: dict[str, str] = {}
-    for name, value in request.query.items():
-        if name not in allowed or name in found:
-            raise InvalidParameter(f"allowed query parameters, each once: {', '.join(allowed) or 'none'}")
-        found[name] = value
-    return found
-
-
-def _whole(value: str, name: str, low: int, high: int) -> int:
-    if not value.isascii() or not value.isdigit() or len(value) > 9 or not low <= int(value) <= high:
-        raise InvalidParameter(f"{name} must be a whole number from {low} to {high}")
-    return int(value)
-
-
-def _one_of(value: str | None, kind: type[E], name: str) -> E | None:
-    if value is None:
-        return None
-    try:
-        return kind(value)
-    except ValueError:
-        raise InvalidParameter(f"{name} must be one of {', '.join(kind)}") from None
 
 
 async def list_messages(request: web.Request) -> web.Response:
     authenticate(request, "messages.read")
-    given = _parameters(request, "reference", "type", "direction", "status", "cursor", "limit")
+    given = parameters(request, "reference", "type", "direction", "status", "cursor", "limit")
     reference = given.get("reference")
     if reference is not None and not is_reference(reference):
         raise InvalidParameter("reference is not a case reference")
@@ -64,12 +37,12 @@ async def list_messages(request: web.Request) -> web.Response:
         request.app[SERVICES].exchange,
         MessageFilter(
             reference=reference,
-            type=_one_of(given.get("type"), MessageType, "type"),
-            direction=_one_of(given.get("direction"), Direction, "direction"),
-            status=_one_of(given.get("status"), MessageStatus, "status"),
+            type=one_of(given.get("type"), MessageType, "type"),
+            direction=one_of(given.get("direction"), Direction, "direction"),
+            status=one_of(given.get("status"), MessageStatus, "status"),
         ),
         cursor=given.get("cursor"),
-        limit=_whole(given.get("limit", str(_DEFAULT_LIMIT)), "limit", 1, _MAX_LIMIT),
+        limit=limit_of(given),
     )
     return json_response(
         {"items": [views.message_summary(m) for m in page.items], "next_cursor": page.next_cursor}
@@ -78,13 +51,13 @@ async def list_messages(request: web.Request) -> web.Response:
 
 async def get_message(request: web.Request) -> web.Response:
     authenticate(request, "messages.read")
-    _parameters(request)
+    parameters(request)
     return json_response(await views.message_page(request.app[SERVICES].exchange, message_id_of(request)))
 
 
 async def get_events(request: web.Request) -> web.Response:
     authenticate(request, "messages.read")
-    _parameters(request)
+    parameters(request)
     events = await views.timeline(request.app[SERVICES].exchange, message_id_of(request))
     return json_response({"items": events})
 
@@ -92,7 +65,7 @@ async def get_events(request: web.Request) -> web.Response:
 async def get_evidence(request: web.Request) -> web.Response:
     """JSON, or with ``Accept: application/zip`` a ZIP with a manifest."""
     authenticate(request, "messages.read")
-    _parameters(request)
+    parameters(request)
     message_id = message_id_of(request)
     exchange = request.app[SERVICES].exchange
     if accepts(request, "application/json", "application/zip") == "application/json":
@@ -114,14 +87,14 @@ async def get_nomination(request: web.Request) -> web.Response:
 
 async def _case(request: web.Request, kind: CaseKind) -> web.Response:
     authenticate(request, "messages.read")
-    _parameters(request)
+    parameters(request)
     exchange = request.app[SERVICES].exchange
     return json_response(await views.case_page(exchange, reference_of(request), kind))
 
 
 async def get_balance(request: web.Request) -> web.Response:
     authenticate(request, "balance.read")
-    _parameters(request)
+    parameters(request)
     return json_response(await balance(request.app[SERVICES].exchange))
 
 
@@ -151,11 +124,11 @@ async def get_inbox(request: web.Request) -> web.Response:
     authenticate(request, "inbox.read")
     services = request.app[SERVICES]
     exchange = services.exchange
-    given = _parameters(request, "wait", "cursor", "after", "limit")
+    given = parameters(request, "wait", "cursor", "after", "limit")
     longest = math.floor(services.settings.longest_wait.total_seconds())
     asked = given.get("cursor", given.get("after"))
-    wait = _whole(given.get("wait", "0"), "wait", 0, longest)
-    limit = _whole(given.get("limit", str(_INBOX_LIMIT)), "limit", 1, _MAX_LIMIT)
+    wait = whole(given.get("wait", "0"), "wait", 0, longest)
+    limit = whole(given.get("limit", str(_INBOX_LIMIT)), "limit", 1, MAX_LIMIT)
     after = _read_cursor(asked)
     until = exchange.clock.now().timestamp() + wait
     while True:
@@ -165,7 +138,8 @@ async def get_inbox(request: web.Request) -> web.Response:
             break
         await exchange.store.wait("inbox", min(left, _LOOK_AGAIN_S))
     cursor = _write_cursor(items[-1][0]) if items else asked
-    return json_response({"items": [item for _, item in items], "next_cursor": cursor})
+    told = await deadline_views.attention(exchange)
+    return json_response({"items": [item for _, item in items], "next_cursor": cursor, "deadlines": told})
 
 
 def _accepting_json(handler: Handler) -> Handler:
@@ -185,6 +159,7 @@ def add_gets(app: web.Application) -> None:
         ("/v1/messages/{id}/events", get_events),
         ("/v1/messages/{id}/evidence", get_evidence),
         ("/v1/inbox", get_inbox),
+        ("/v1/deadlines", list_deadlines),
         ("/v1/balance", get_balance),
     ):
         app.router.add_get(path, handler if handler is get_evidence else _accepting_json(handler))

@@ -59,6 +59,7 @@ async def test_answers_about_a_case_conform(gateway: Gateway, client: UkClient) 
         "/v1/messages/{id}/events",
         "/v1/messages/{id}/evidence",
         "/v1/inbox",
+        "/v1/deadlines",
         "/v1/balance",
     ):
         path = template.replace("{reference}", reference).replace("{id}", message_id)

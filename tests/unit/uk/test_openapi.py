@@ -53,6 +53,7 @@ OTHER_ROUTES = {
     ("get", "/v1/messages/{id}/events"),
     ("get", "/v1/messages/{id}/evidence"),
     ("get", "/v1/inbox"),
+    ("get", "/v1/deadlines"),
     ("get", "/v1/balance"),
     ("post", "/oauth/token"),
     ("get", "/.well-known/jwks.json"),
