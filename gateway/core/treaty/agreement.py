@@ -110,6 +110,10 @@ class Quotas(_Table, frozen=True, kw_only=True):
     readmissions: Natural
     nominations: Natural
     excess: Literal["hold"]
+    priority_first: bool = False
+    """Whether priority cases wait before the others, not only among themselves."""
+    frees: Literal["never", "unsent", "ended"] = "unsent"
+    """Which places are given back within their week (``gateway.core.treaty.quotas.frees``)."""
 
 
 class Criterion(_Table, frozen=True, kw_only=True):
@@ -163,6 +167,10 @@ class Balance(_Table, frozen=True, kw_only=True):
     report_zone: Words
     report_period: Literal["week"]
     warn_difference: Positive
+    hold_difference: Natural = 0
+    """From this difference on, the direction that is ahead waits; 0: never."""
+    second_person: bool = True
+    """Whether a correction of the ledger needs a second operator."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
