@@ -19,6 +19,7 @@ from gateway.flows.ports import Store
 from gateway.instance import Instance, url_of
 from gateway.logs import configure_logs, get_logger
 from gateway.puller import Puller
+from gateway.releaser import release_again_and_again
 from gateway.shutdown import stop_on_signal
 from gateway.sweeper import watch_deadlines
 from gateway.web.health import METRICS
@@ -89,6 +90,7 @@ async def _working(
         running.append(asyncio.create_task(puller.run()))
     cleaning = asyncio.create_task(_housekeeping(exchange.store, clock))
     watching = asyncio.create_task(watch_deadlines(exchange))
+    releasing = asyncio.create_task(release_again_and_again(exchange, worker.plan.poll_s))
     try:
         yield
     finally:
@@ -97,7 +99,8 @@ async def _working(
             puller.stop()
         cleaning.cancel()
         watching.cancel()
-        await asyncio.gather(*running, cleaning, watching, return_exceptions=True)
+        releasing.cancel()
+        await asyncio.gather(*running, cleaning, watching, releasing, return_exceptions=True)
 
 
 @asynccontextmanager

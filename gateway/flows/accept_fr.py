@@ -35,6 +35,7 @@ from gateway.flows import deadlines
 from gateway.flows.callback import owe_receipt
 from gateway.flows.contents import in_memory, in_thread
 from gateway.flows.french_inbox import ACTOR, AGAIN, NOTHING, As4Answer, FrenchInbox, refuse, signed
+from gateway.flows.ledger import book
 from gateway.flows.ports import DuplicateMessage, Transaction
 from gateway.flows.pull_serve import serve_pull
 from gateway.flows.signals_in import take_signal
@@ -326,6 +327,7 @@ async def _store(inbox: FrenchInbox, valid: _Valid, receipt: Sealed, now: dt.dat
         if isinstance(message.body, model.Acknowledgement):
             await _settle(inbox, tx, message, message.body, now)
         await deadlines.came(tx, inbox.agreement, record, message)
+        await book(tx, inbox.agreement, message, at=now)
         await enqueue_webhooks(tx, inbox.webhooks, WebhookEvent.INBOX_MESSAGE, record, now=now)
         if _by_callback(verified):
             await owe_receipt(tx, inbox, record, now)

@@ -42,8 +42,10 @@ from gateway.flows.acknowledge import acknowledgement_body, inbox_message, is_tr
 from gateway.flows.attachments import check_attachments
 from gateway.flows.case_view import case_view, was_returned
 from gateway.flows.exchange import Exchange
+from gateway.flows.ledger import book
 from gateway.flows.outgoing import NEVER_STOPPED, Hold, enqueue, posted, untranslatable
 from gateway.flows.ports import KeyReused, MessageFilter, Running, Transaction
+from gateway.flows.quotas import wait_for_room
 from gateway.flows.uk_receipts import add_evidence, make_answer
 
 WITHDRAWN: Final = "withdrawn"
@@ -116,7 +118,7 @@ async def accept(exchange: Exchange, submission: Submission) -> Accepted:
 
     (1) the contract has judged the bytes that were signed (``validate``), (2) the Idempotency-Key is taken,
     (3) the header is made and the attachments matched, (4) rules and state table, (5) can it be said in
-    French? what cannot is held, (6) all is stored in one transaction, (7) after it the outbox is woken.
+    French, and is there room? else it is held, (6) all is stored in one transaction, (7) then the outbox wakes.
 
     Raises the UK errors of ``gateway.core.errors``; then nothing is stored.
     """
@@ -145,7 +147,9 @@ async def _accept_in(tx: Transaction, exchange: Exchange, submission: Submission
     allowed = await _allow(tx, exchange, submission, case, now)  # (3) (4)
     if acknowledged is not None and not is_travelling(acknowledged):
         return await _settle_only(tx, exchange, submission, allowed, acknowledged, now)
-    hold = _hold(exchange, allowed)  # (5)
+    hold = _hold(exchange, allowed) or await wait_for_room(  # (5)
+        tx, exchange, allowed.message, allowed.case, now
+    )
     record = await _store(tx, exchange, submission, allowed, hold, now)  # (6)
     if acknowledged is not None:
         await settle(tx, acknowledged, allowed.message.body, client_id=submission.client_id, now=now)
@@ -375,6 +379,7 @@ async def _store(
         await _stop_case(tx, case.reference, message.message_id, now)
     await deadlines.accepted(tx, exchange.agreement, record, message, at=now)
     if hold is None:
+        await book(tx, exchange.agreement, message, at=now)
         await enqueue(tx, exchange, message, now)
     return record
 

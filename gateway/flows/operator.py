@@ -18,8 +18,10 @@ from gateway.core.treaty import states
 from gateway.flows import deadlines
 from gateway.flows.case_view import case_view
 from gateway.flows.exchange import Exchange
+from gateway.flows.ledger import book
 from gateway.flows.outgoing import enqueue, untranslatable
 from gateway.flows.ports import Transaction
+from gateway.flows.quotas import refuse_waiting, wait_for_room
 from gateway.flows.webhooks import WebhookEvent, enqueue_webhooks
 
 MAX_REASON = 500
@@ -131,6 +133,7 @@ async def _cancel(tx: Transaction, exchange: Exchange, record: MessageRecord, no
 async def _release(tx: Transaction, exchange: Exchange, record: MessageRecord, now: dt.datetime) -> None:
     if record.status is not MessageStatus.HELD:
         raise Conflict(f"only a held message is released; this one is {record.status.value}")
+    refuse_waiting(record)
     message = await tx.content(record.message_id)
     hold = untranslatable(exchange, message)
     if hold is not None:
@@ -139,6 +142,10 @@ async def _release(tx: Transaction, exchange: Exchange, record: MessageRecord, n
     view = await case_view(tx, case)
     if case is None or view is None:
         raise NotFound("no such case")
+    room = await wait_for_room(tx, exchange, message, case, now)
+    if room is not None:  # it goes on waiting, for another reason
+        await tx.update_message(record.message_id, at=now, status=MessageStatus.HELD, code=room.code)
+        return
     if message.type not in states.OPENING:
         case_after = states.next_status(case.kind, case.status, message, opening_id=view.opening_id)
         await tx.set_case_status(case.reference, case_after, now)
@@ -147,4 +154,5 @@ async def _release(tx: Transaction, exchange: Exchange, record: MessageRecord, n
     await tx.update_message(record.message_id, at=now, status=MessageStatus.ACCEPTED)
     released = dataclasses.replace(record, status=MessageStatus.ACCEPTED)
     await deadlines.accepted(tx, exchange.agreement, released, message, at=now)
+    await book(tx, exchange.agreement, message, at=now)
     await enqueue(tx, exchange, message, now)

@@ -19,7 +19,7 @@ from typing import Final
 
 from contracts.codes import Direction
 from contracts.model import Message, Withdrawal
-from gateway.core.errors import InvalidParameter, OutOfSequence
+from gateway.core.errors import Conflict, InvalidParameter, OutOfSequence
 from gateway.core.records import CaseRecord, MessageRecord, MessageStatus
 from gateway.core.treaty import states
 from gateway.core.treaty.ledger import Reason, counter, difference
@@ -68,6 +68,12 @@ async def wait_for_room(
         return None
     problem = problem_of(code)
     return Hold(code=code, path=problem.path, problems=(problem,))
+
+
+def refuse_waiting(record: MessageRecord) -> None:
+    """An operator does not pass over the queue. Raises Conflict for what waits in it."""
+    if record.code in CODES:
+        raise Conflict("the message waits for its quota and leaves by itself; an operator can raise the quota")
 
 
 async def _opening_waits(tx: Transaction, message: Message) -> bool:
