@@ -66,8 +66,6 @@ async def fetch(inbox: FrenchInbox, d: Delivery, *, transport: Transport, mpc: s
             return await _ended(d, Result(fetched=Fetched.EMPTY))
         return await _ended(d, Result(fetched=Fetched.DENIED, code=codes[0]))
     if taken.code is None:
-        if taken.body:  # a ping in the channel: its receipt is owed now
-            await _tell(d, transport, taken)
         return await _ended(d, Result(fetched=Fetched.REPEATED if taken.repeated else Fetched.TAKEN))
     await _tell(d, transport, taken)  # (4)
     return await _ended(d, Result(fetched=Fetched.REFUSED, code=taken.code))
