@@ -17,15 +17,21 @@ pytest.register_assert_rewrite(
     "tests.interop.scenarios_refused_in",
     "tests.interop.scenarios_refused_out",
     "tests.interop.gateway_plays",
+    "tests.interop.gateway_worlds",
     "tests.interop.scenarios_profile2",
 )
 
 # ruff: noqa: E402 — what is imported from here on has its asserts rewritten
-from tests.fixtures.agreements import PULLED_UK, agreement, agreement_text
+from gateway import sandbox
+from gateway.clock import SystemClock
+from gateway.core.treaty.agreement import load_agreement
+from gateway.keys import add_profile
+from tests.fixtures.agreements import PULLED_UK, agreement_text
 from tests.fixtures.world import make_world
 from tests.interop import table
+from tests.interop.agreement import SUITES
 from tests.interop.certificates import Certificates
-from tests.interop.gateway_plays import Ministry
+from tests.interop.gateway_plays import NEWER, PULLED, PUSHED, Ministry
 from tests.interop.line import line
 from tests.interop.ours import OurEnd, our_end
 from tests.interop.phase4 import (
@@ -72,45 +78,65 @@ def session_peer(tmp_path_factory: pytest.TempPathFactory, certificates: Certifi
 
 
 @contextmanager
-def _ministry(folder: Path, **ways: str) -> Iterator[Ministry]:
+def _ministry(folder: Path, *, suite: str = "rsa", **ways: str) -> Iterator[Ministry]:
     """The real gateway process, and phase4 in the place of the French ministry."""
     settings = {
         "france": {"total_timeout_s": 30},
         "worker": {"lease_s": 40},
         "pull": {"lease_s": 2, "receipt_timeout_s": 2},
     }
-    agreed = agreement(**ways)
-    with (
-        make_world(start=False, settings=settings, agreement=agreement_text(**ways)) as world,
-        _peer(folder, partial(ministry_configuration, world=world, agreement=agreed)) as peer,
-        line(world.french_port, peer.as4_port) as between,
-    ):
-        world.start_gateway()
-        yield Ministry(world=world, peer=peer, line=between, pmodes=ministry_pmodes(agreed))
+    old, new = (f'security = "{SUITES[s].value}"' for s in ("rsa", suite))
+    text = agreement_text(**ways).replace(old, new)
+    agreed = load_agreement(text.encode())
+    with make_world(start=False, settings=settings, agreement=text) as world:
+        if suite != "rsa":
+            for side in (world.uk, world.fr):
+                add_profile(side, SUITES[suite], now=SystemClock().now())
+            sandbox.trust_each_other(world.uk, world.fr)
+        configure = partial(ministry_configuration, world=world, agreement=agreed, suite=suite)
+        with _peer(folder, configure) as peer, line(world.french_port, peer.as4_port) as between:
+            world.start_gateway()
+            pmodes = ministry_pmodes(agreed)
+            yield Ministry(world=world, peer=peer, line=between, pmodes=pmodes, suite=suite)
+
+
+_WORLDS: dict[str, dict[str, str]] = {
+    PUSHED: {},
+    PULLED: {"uk_to_fr": PULLED_UK},
+    NEWER: {"suite": "ed25519"},
+}
 
 
 @pytest.fixture(scope="session")
-def session_ministry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministry]:
-    with _ministry(tmp_path_factory.mktemp("ministry")) as found:
-        yield found
+def session_ministries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Ministry]]:
+    """Each world is started when it is first asked for, and they end with the session."""
+    running_ones: dict[str, Ministry] = {}
+    with ExitStack() as stack:
 
+        def get(name: str) -> Ministry:
+            if name not in running_ones:
+                folder = tmp_path_factory.mktemp(name)
+                running_ones[name] = stack.enter_context(_ministry(folder, **_WORLDS[name]))
+            return running_ones[name]
 
-@pytest.fixture(scope="session")
-def session_pulling_ministry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministry]:
-    with _ministry(tmp_path_factory.mktemp("pulling"), uk_to_fr=PULLED_UK) as found:
-        yield found
-
-
-@pytest.fixture
-def ministry(session_ministry: Ministry) -> Ministry:
-    session_ministry.peer.reset()
-    return session_ministry
+        yield get
 
 
 @pytest.fixture
-def pulling_ministry(session_pulling_ministry: Ministry) -> Ministry:
-    session_pulling_ministry.peer.reset()
-    return session_pulling_ministry
+def ministry_of(session_ministries: Callable[[str], Ministry]) -> Callable[[str], Ministry]:
+    """World → the gateway and phase4 in it, with nothing received by phase4."""
+
+    def get(name: str) -> Ministry:
+        found = session_ministries(name)
+        found.peer.reset()
+        return found
+
+    return get
+
+
+@pytest.fixture
+def ministry(ministry_of: Callable[[str], Ministry]) -> Ministry:
+    return ministry_of(PUSHED)
 
 
 @pytest.fixture

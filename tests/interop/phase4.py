@@ -168,10 +168,12 @@ def write_configuration(
     recipients: dict[str, Path],
     pmodes: list[dict[str, Any]],
     as4_port: int,
+    suite: str = "rsa",
 ) -> tuple[int, int]:
     """``peer.json``; returns the ports for AS4 and control."""
     ports = as4_port, free_port()
     configuration = {
+        "suite": suite,
         "as4_port": ports[0],
         "control_port": ports[1],
         "keys": {alias: {"key": str(key), "chain": str(chain)} for alias, (key, chain) in keys.items()},
@@ -217,22 +219,37 @@ def french_configuration(folder: Path, certificates: Certificates) -> tuple[int,
     )
 
 
-def ministry_configuration(folder: Path, world: World, agreement: Agreement) -> tuple[int, int]:
+_PROFILE_FILES = {
+    "rsa": ("sign", "decrypt", "", ""),
+    "ed25519": ("ed25519-sign", "x25519-decrypt", "-ed25519", "-x25519"),
+}
+"""Suite → the peer's two aliases, and how an instance's key files of that profile end."""
+
+
+def ministry_configuration(
+    folder: Path, world: World, agreement: Agreement, suite: str = "rsa"
+) -> tuple[int, int]:
     """phase4 with the keys of the simulated ministry, in its place: the P-Modes are the real agreement's."""
 
     def pair(name: str) -> Files:
         return world.fr / "keys" / f"{name}.key.pem", world.fr / "keys" / f"{name}.crt.pem"
 
+    sign_alias, decrypt_alias, signs, decrypts = _PROFILE_FILES[suite]
     trusted = world.fr / "trust" / "uk"
     anchors = sorted((trusted / "anchors").glob("*.pem"))
     return write_configuration(
         folder,
-        keys={"sign": pair("as4-sign"), "decrypt": pair("as4-decrypt"), "tls": pair("tls")},
-        trust=[*anchors, trusted / "party" / "sign.pem"],
+        keys={
+            sign_alias: pair(f"as4-sign{signs}"),
+            decrypt_alias: pair(f"as4-decrypt{decrypts}"),
+            "tls": pair("tls"),
+        },
+        trust=[*anchors, trusted / "party" / f"sign{signs}.pem"],
         tls_trust=anchors,
-        recipients={"rsa": trusted / "party" / "encrypt.pem"},
-        pmodes=[pmode_json(p) for p in ministry_pmodes(agreement).values()],
+        recipients={suite: trusted / "party" / f"encrypt{decrypts}.pem"},
+        pmodes=[pmode_json(p, suite) for p in ministry_pmodes(agreement).values()],
         as4_port=free_port(),
+        suite=suite,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,13 +10,14 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from tests.interop import (  # noqa: F401 — they fill the list
+    gateway_worlds,
     scenarios_answers,
     scenarios_good,
     scenarios_profile2,
     scenarios_refused_in,
     scenarios_refused_out,
 )
-from tests.interop.gateway_plays import PULLED, PUSHED, Ministry
+from tests.interop.gateway_plays import NEWER, PULLED, PUSHED, Ministry
 from tests.interop.ours import OurEnd
 from tests.interop.phase4 import Phase4
 from tests.interop.scenario import Ends, Scenario, scenario
@@ -46,15 +48,10 @@ def test_scenario(
             file.close()
 
 
-@pytest.mark.parametrize("row", rows(PUSHED))
-async def test_gateway(row: Scenario, ministry: Ministry) -> None:
+@pytest.mark.parametrize("row", rows(PUSHED, PULLED, NEWER))
+async def test_gateway(row: Scenario, ministry_of: Callable[[str], Ministry]) -> None:
     """As above, with the gateway as a process of its own."""
+    assert row.gateway is not None
+    ministry = ministry_of(row.gateway)
     async with ministry.world.client() as client:
         await row.play(replace(ministry, client=client))
-
-
-@pytest.mark.parametrize("row", rows(PULLED))
-async def test_gateway_pulled(row: Scenario, pulling_ministry: Ministry) -> None:
-    """As above; France pulls its messages."""
-    async with pulling_ministry.world.client() as client:
-        await row.play(replace(pulling_ministry, client=client))

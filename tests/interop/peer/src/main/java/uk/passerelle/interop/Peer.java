@@ -167,7 +167,9 @@ public final class Peer {
       agreements.load(config);
       for (Suite suite : Suite.values()) {
         As4Endpoint endpoint = new As4Endpoint(suite, keys, agreements, inbox, () -> receiptReference);
-        event.getServletContext().addServlet(suite.id, endpoint).addMapping("/as4" + suite.path);
+        // The suite that the configuration names first answers at /as4 itself.
+        boolean first = suite.id.equals(Json.text(config, "suite", Suite.RSA.id));
+        event.getServletContext().addServlet(suite.id, endpoint).addMapping("/as4" + (first ? "" : "/" + suite.id));
       }
     }
 

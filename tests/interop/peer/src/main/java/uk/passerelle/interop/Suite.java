@@ -12,22 +12,20 @@ import com.helger.phase4.wss.EWSSVersion;
 /** The algorithm suites of eDelivery AS4: Common Profile 1.15 (RSA) and the two of profile 2.0. */
 enum Suite {
   /** 1.15: rsa-sha256, rsa-oaep with SHA-256 and MGF1-SHA-256, aes128-gcm. */
-  RSA("rsa", "", ECryptoAlgorithmSign.RSA_SHA_256, "sign", "decrypt"),
+  RSA("rsa", ECryptoAlgorithmSign.RSA_SHA_256, "sign", "decrypt"),
   /** 2.0: Ed25519; X25519 with HKDF and AES-128 key wrap, aes128-gcm. */
-  ED25519("ed25519", "/ed25519", ECryptoAlgorithmSign.EDDSA_ED25519, "ed25519-sign", "x25519-decrypt"),
+  ED25519("ed25519", ECryptoAlgorithmSign.EDDSA_ED25519, "ed25519-sign", "x25519-decrypt"),
   /** 2.0, alternative: ECDSA with SHA-256; ECDH-ES with HKDF and AES-128 key wrap, aes128-gcm. */
-  ECDSA("ecdsa", "/ecdsa", ECryptoAlgorithmSign.ECDSA_SHA_256, "ec-sign", "ec-decrypt");
+  ECDSA("ecdsa", ECryptoAlgorithmSign.ECDSA_SHA_256, "ec-sign", "ec-decrypt");
 
+  /** One endpoint per suite, {@code /as4/ID}: phase4 answers with one key per endpoint. */
   final String id;
-  /** After {@code /as4}: one endpoint per suite, because phase4 answers with one key per endpoint. */
-  final String path;
   final String signAlias;
   final String decryptAlias;
   private final ECryptoAlgorithmSign signature;
 
-  Suite(String id, String path, ECryptoAlgorithmSign signature, String signAlias, String decryptAlias) {
+  Suite(String id, ECryptoAlgorithmSign signature, String signAlias, String decryptAlias) {
     this.id = id;
-    this.path = path;
     this.signature = signature;
     this.signAlias = signAlias;
     this.decryptAlias = decryptAlias;
