@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+ATTACKS = Path(__file__).with_name("attacks.csv")
 REQUIREMENTS = Path(__file__).with_name("as4_requirements.csv")
 PAGE = Path(__file__).parents[2] / "docs" / "as4-conformance.md"
 HEAD = """# AS4 conformance
@@ -28,10 +29,39 @@ Common Profile that both sides use.
 """
 
 
+ATTACKS_HEAD = """
+## Attacks
+
+What the AS4 page lists as attacks, the code that each is answered with, and the vectors that prove it. Those
+under `integration/hostile` are sent over HTTPS to a running gateway, which stores nothing and answers with a
+signed error; a second code is that of the layer below, asked alone. [Fuzzing](fuzzing.md) looks for others.
+
+| Attack | Answer | Vectors |
+|---|---|---|
+"""
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def read_requirements() -> list[dict[str, str]]:
     """Rows ``number``, ``part``, ``requirement``."""
-    with REQUIREMENTS.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return _read(REQUIREMENTS)
+
+
+def read_attacks() -> list[dict[str, str]]:
+    """Rows ``attack``, ``codes``, ``vectors`` (``file::name``, separated by spaces)."""
+    return _read(ATTACKS)
+
+
+def _attacks() -> str:
+    rows = [
+        f"| {row['attack']} | {row['codes']} | {', '.join(f'`{v}`' for v in row['vectors'].split())} |"
+        for row in read_attacks()
+    ]
+    return ATTACKS_HEAD + "\n".join(rows) + "\n"
 
 
 def _files(tests: Mapping[str, str]) -> str:
@@ -69,7 +99,7 @@ def table(results: Mapping[str, Mapping[str, Any]]) -> str:
         lines.append(
             f"| {row['number']} | {row['requirement']} | {_result(tests)} | {shown} | {_files(tests)} |"
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + _attacks()
 
 
 def main(arguments: Sequence[str]) -> int:

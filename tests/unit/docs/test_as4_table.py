@@ -54,3 +54,20 @@ def test_the_page_in_the_repository_is_whole() -> None:
         assert f"| {row['number']} | {row['requirement']} |" in page
     for name in set(re.findall(r"`([a-z0-9_/]+\.py)`", page)):
         assert (ROOT / "tests" / name).is_file(), name
+
+
+def test_every_attack_names_vectors_that_exist() -> None:
+    """Each attack of the list has at least one vector; file, test and parameter are there."""
+    attacks = as4_table.read_attacks()
+    assert len(attacks) >= 24
+    for row in attacks:
+        assert row["codes"], row
+        assert row["vectors"], row
+        for vector in row["vectors"].split():
+            file, _, name = vector.partition("::")
+            path = ROOT / "tests" / file
+            assert path.is_file(), vector
+            test, _, parameter = name.partition("[")
+            text = path.read_text("utf-8") if name else ""
+            assert not test or f"def {test}(" in text, vector
+            assert not parameter or f"def {parameter.rstrip(']')}(" in text, vector
