@@ -7,7 +7,18 @@ from pathlib import Path
 
 import typer
 
-from gateway.cli import conformance, demo_command, endpoints, instance, keys, listing, partner, proof, send
+from gateway.cli import (
+    conformance,
+    deadlines,
+    demo_command,
+    endpoints,
+    instance,
+    keys,
+    listing,
+    partner,
+    proof,
+    send,
+)
 from gateway.cli.common import options
 from gateway.config import FOLDER_VARIABLE
 from gateway.core.errors import PasserelleError
@@ -50,6 +61,7 @@ app.command("conformance")(conformance.conformance)
 app.add_typer(send.client, name="client")
 app.add_typer(listing.messages, name="messages")
 app.add_typer(listing.cases, name="cases")
+app.add_typer(deadlines.deadlines, name="deadlines")
 app.add_typer(endpoints.endpoints, name="endpoints")
 app.add_typer(proof.evidence, name="evidence")
 app.add_typer(proof.audit_log, name="audit")
