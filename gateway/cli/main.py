@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from gateway.cli import (
+    balance,
     conformance,
     deadlines,
     demo_command,
@@ -56,7 +57,7 @@ app.command("serve")(instance.serve)
 app.command("worker")(instance.worker)
 app.command("sandbox")(instance.sandbox)
 app.command("send")(send.send)
-app.command("balance")(proof.balance)
+app.command("balance")(balance.balance)
 app.command("conformance")(conformance.conformance)
 app.add_typer(send.client, name="client")
 app.add_typer(listing.messages, name="messages")
@@ -65,6 +66,9 @@ app.add_typer(deadlines.deadlines, name="deadlines")
 app.add_typer(endpoints.endpoints, name="endpoints")
 app.add_typer(proof.evidence, name="evidence")
 app.add_typer(proof.audit_log, name="audit")
+app.add_typer(balance.quotas, name="quotas")
+app.add_typer(balance.ledger, name="ledger")
+app.add_typer(balance.report, name="report")
 app.add_typer(keys.keys, name="keys")
 app.add_typer(partner.partner, name="partner")
 

@@ -1,4 +1,4 @@
-"""``passerelle evidence``, ``audit`` and ``balance``."""
+"""``passerelle evidence`` and ``audit``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from gateway.core import audit
 from gateway.core.errors import AuditChainBroken
 from gateway.core.records import AuditEntry
 from gateway.flows import views
-from gateway.flows.balance import balance as balance_of
 
 evidence = typer.Typer(no_args_is_help=True, help="Evidence bundles: export, check.")
 audit_log = typer.Typer(no_args_is_help=True, help="The hash-chained audit log: verify, list.")
@@ -123,22 +122,5 @@ def list_entries(
             for e in found[:limit]
         ]
         show(rows, as_json=as_json, title="Audit log", empty="No entry.")
-
-    run(work)
-
-
-def balance(as_json: bool = JsonOption) -> None:
-    """Show how many people were readmitted and admitted, and the signed difference."""
-
-    async def work() -> None:
-        async with opened() as (instance, store):
-            values = await balance_of(instance.exchange(store))
-        if as_json:
-            print_json(values)
-            return
-        for name, value in values.items():
-            if name != "quotas":
-                out.print(f"{name.replace('_', ' '):>10}  {value}", markup=False)
-        show(values["quotas"], as_json=False, title="Quotas of this week", empty="No quota is set.")
 
     run(work)
