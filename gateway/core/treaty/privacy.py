@@ -140,6 +140,12 @@ _TEXTS: Mapping[Breach, tuple[str, str]] = {
     ),
 }
 
+
+def text_of(breach: Breach) -> tuple[str, str]:
+    """What the finding says, in English and French."""
+    return _TEXTS[breach]
+
+
 # ten digits and no more, also when written in groups; hyphens are left out, since dates have them
 _TEN_DIGITS = re.compile(r"(?<!\d)\d(?:[ \u00a0\u202f.]?\d){9}(?!\d)")
 _UUID = re.compile(model.UUID_PATTERN)

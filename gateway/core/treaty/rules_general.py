@@ -44,6 +44,7 @@ def _sender(facts: Facts) -> Iterator[str]:
     "Art 8",
     en="The message is dated in the future.",
     fr="Le message est daté dans le futur.",
+    settings=("limits.future_tolerance_seconds",),
 )
 def _future(facts: Facts) -> Iterator[str]:
     tolerance = dt.timedelta(seconds=facts.agreement.limits.future_tolerance_seconds)
@@ -157,6 +158,7 @@ def _conditional(facts: Facts) -> Iterator[str]:
     "fields",
     en="The attachments together are larger than the agreement allows.",
     fr="Les pièces jointes dépassent ensemble la taille convenue.",
+    settings=("limits.attachments_total_bytes",),
 )
 def _attachments_size(facts: Facts) -> Iterator[str]:
     attachments, limits = facts.message.attachments, facts.agreement.limits
@@ -169,6 +171,7 @@ def _attachments_size(facts: Facts) -> Iterator[str]:
     "fields",
     en="There are too many attachments, two with the same name, or evidence without its attachment.",
     fr="Trop de pièces jointes, deux de même identifiant, ou une preuve sans sa pièce jointe.",
+    settings=("limits.attachments_count",),
 )
 def _attachments_list(facts: Facts) -> Iterator[str]:
     attachments = facts.message.attachments
@@ -200,6 +203,7 @@ def _health(facts: Facts) -> Iterator[str]:
     en="There is exactly one principal, and it is the first person.",
     fr="Il y a une seule personne principale, placée en premier.",
     types=_WITH_PERSONS,
+    settings=("limits.persons",),
 )
 def _principal(facts: Facts) -> Iterator[str]:
     persons = persons_of(facts)
@@ -218,6 +222,7 @@ def _is_minor(person: model.Person, on: dt.date) -> bool:
     en="A minor must be accompanied by an adult of the family.",
     fr="Un mineur doit être accompagné d'un adulte de sa famille.",
     types=_WITH_PERSONS,
+    settings=("clocks.arrival_zone",),
 )
 def _accompanied(facts: Facts) -> Iterator[str]:
     on = local_day(facts.message.issued_at, facts)
@@ -234,6 +239,7 @@ def _accompanied(facts: Facts) -> Iterator[str]:
     fr="Aucune date de naissance ne prouve la majorité : seul le constat de l'agent en atteste.",
     types=_WITH_PERSONS,
     severity=Severity.WARN,
+    settings=("clocks.arrival_zone",),
 )
 def _age_not_proven(facts: Facts) -> Iterator[str]:
     on = local_day(facts.message.issued_at, facts)
@@ -249,6 +255,7 @@ def _age_not_proven(facts: Facts) -> Iterator[str]:
     fr="Une personne déclarée mineure est majeure d'après sa date de naissance.",
     types=_WITH_PERSONS,
     severity=Severity.HOLD,
+    settings=("clocks.arrival_zone",),
 )
 def _minor_is_adult(facts: Facts) -> Iterator[str]:
     on = local_day(facts.message.issued_at, facts)

@@ -14,6 +14,8 @@ RULES = Registry()
 
 _NOMINATION = (MessageType.NOMINATION,)
 _OUTCOME = (MessageType.NOMINATION_OUTCOME,)
+_CHECKED = (MessageType.NOMINATION, MessageType.CORRECTION)
+"""Whose persons are judged as nominees (a correction of a nomination only)."""
 
 
 def _nomination(facts: Facts) -> model.Nomination | None:
@@ -21,16 +23,26 @@ def _nomination(facts: Facts) -> model.Nomination | None:
     return body if isinstance(body, model.Nomination) else None
 
 
+def _nominees(facts: Facts) -> tuple[model.Person, ...]:
+    """Persons that the message nominates, also by correcting those of a nomination."""
+    body = facts.message.body
+    if isinstance(body, model.Nomination):
+        return body.persons
+    nomination = facts.case is not None and facts.case.kind is codes.CaseKind.NOMINATION
+    return (body.persons or ()) if nomination and isinstance(body, model.Correction) else ()
+
+
 @RULES.rule(
     "row4.identity_document",
     "row 4",
     en="A nomination needs an identity document of the main applicant.",
     fr="Une désignation exige un document d'identité du demandeur principal.",
-    types=_NOMINATION,
+    types=_CHECKED,
+    settings=("nomination.identity_document_types", "nomination.identity_document_roles"),
 )
 def _identity(facts: Facts) -> Iterator[str]:
-    body, terms = _nomination(facts), facts.agreement.nomination
-    for index, person in enumerate(body.persons if body else ()):
+    terms = facts.agreement.nomination
+    for index, person in enumerate(_nominees(facts)):
         accepted = any(d.type in terms.identity_document_types for d in person.documents)
         if person.role in terms.identity_document_roles and not accepted:
             yield f"/body/persons/{index}/documents"
@@ -41,12 +53,17 @@ def _identity(facts: Facts) -> Iterator[str]:
     "row 4",
     en="The only identity document is one that proves identity weakly (unverified list).",
     fr="Le seul document d'identité est faiblement probant (liste non confirmée).",
-    types=_NOMINATION,
+    types=_CHECKED,
     severity=Severity.WARN,
+    settings=(
+        "nomination.weak_identity_document_types",
+        "nomination.identity_document_types",
+        "nomination.identity_document_roles",
+    ),
 )
 def _weak(facts: Facts) -> Iterator[str]:
-    body, terms = _nomination(facts), facts.agreement.nomination
-    for index, person in enumerate(body.persons if body else ()):
+    terms = facts.agreement.nomination
+    for index, person in enumerate(_nominees(facts)):
         accepted = [d.type for d in person.documents if d.type in terms.identity_document_types]
         if (
             person.role in terms.identity_document_roles
@@ -61,12 +78,13 @@ def _weak(facts: Facts) -> Iterator[str]:
     "row 4",
     en="Every identity document has expired.",
     fr="Tous les documents d'identité sont périmés.",
-    types=_NOMINATION,
+    types=_CHECKED,
     severity=Severity.WARN,
+    settings=("clocks.arrival_zone",),
 )
 def _expired(facts: Facts) -> Iterator[str]:
-    body, on = _nomination(facts), local_day(facts.message.issued_at, facts)
-    for index, person in enumerate(body.persons if body else ()):
+    on = local_day(facts.message.issued_at, facts)
+    for index, person in enumerate(_nominees(facts)):
         ends = [d.expires_on for d in person.documents]
         if ends and all(end is not None and end < on for end in ends):
             yield f"/body/persons/{index}/documents"
@@ -78,6 +96,7 @@ def _expired(facts: Facts) -> Iterator[str]:
     en="A nomination needs the reference of a photograph, and the picture itself where agreed.",
     fr="Une désignation exige la référence d'une photographie, et l'image elle-même si c'est convenu.",
     types=_NOMINATION,
+    settings=("nomination.photo_travels",),
 )
 def _photo(facts: Facts) -> Iterator[str]:
     body = _nomination(facts)
@@ -165,7 +184,7 @@ def _gwf(facts: Facts) -> Iterator[str]:
     "row 9",
     en="A person who arrived by small boat and was returned is not eligible.",
     fr="Une personne arrivée par embarcation et renvoyée n'est pas éligible.",
-    types=_NOMINATION,
+    types=_CHECKED,
 )
 def _returned(facts: Facts) -> Iterator[str]:
     if facts.returned:
@@ -190,7 +209,7 @@ def _not_checked(facts: Facts) -> Iterator[str]:
     "row 9",
     en="The person is in a readmission case that has not ended in a return.",
     fr="La personne figure dans un dossier de réadmission qui n'a pas abouti à un renvoi.",
-    types=_NOMINATION,
+    types=_CHECKED,
     severity=Severity.HOLD,
 )
 def _in_readmission(facts: Facts) -> Iterator[str]:
@@ -199,15 +218,28 @@ def _in_readmission(facts: Facts) -> Iterator[str]:
 
 
 @RULES.rule(
+    "row9.near_match",
+    "row 9",
+    en="Name and birth date are like those of a returned person: operators compare the two.",
+    fr="Nom et date de naissance ressemblent à ceux d'une personne renvoyée : des opérateurs comparent.",
+    types=_CHECKED,
+    severity=Severity.HOLD,
+)
+def _near_match(facts: Facts) -> Iterator[str]:
+    for place in facts.near:
+        yield f"/body/persons/{place}"
+
+
+@RULES.rule(
     "art12.third_country",
-    "Art 12",
+    "Art 12; row 3",
     en="The legal route is for third-country nationals only.",
     fr="La voie légale est réservée aux ressortissants de pays tiers.",
-    types=_NOMINATION,
+    types=_CHECKED,
+    settings=("nomination.excluded_nationalities",),
 )
 def _third_country(facts: Facts) -> Iterator[str]:
-    body = _nomination(facts)
-    for index, person in enumerate(body.persons if body else ()):
+    for index, person in enumerate(_nominees(facts)):
         if any(n in facts.agreement.nomination.excluded_nationalities for n in person.nationalities):
             yield f"/body/persons/{index}/nationalities"
 
@@ -217,12 +249,13 @@ def _third_country(facts: Facts) -> Iterator[str]:
     "Art 12",
     en="A nationality stands on an agreed restriction list.",
     fr="Une nationalité figure sur une liste de restriction convenue.",
-    types=_NOMINATION,
+    types=_CHECKED,
     severity=Severity.HOLD,
+    settings=("priorities.restricted_nationalities",),
 )
 def _restriction(facts: Facts) -> Iterator[str]:
-    body, listed = _nomination(facts), facts.agreement.priorities.restricted_nationalities
-    for index, person in enumerate(body.persons if body else ()):
+    listed = facts.agreement.priorities.restricted_nationalities
+    for index, person in enumerate(_nominees(facts)):
         if any(n in listed for n in person.nationalities):
             yield f"/body/persons/{index}/nationalities"
 
@@ -233,6 +266,7 @@ def _restriction(facts: Facts) -> Iterator[str]:
     en="The ground of objection is not one of the agreement.",
     fr="Le motif d'objection n'est pas prévu par l'accord.",
     types=(MessageType.NOMINATION_RESPONSE,),
+    settings=("grounds.objection",),
 )
 def _objection(facts: Facts) -> Iterator[str]:
     body = facts.message.body
@@ -250,6 +284,7 @@ def _objection(facts: Facts) -> Iterator[str]:
     en="The visa ends before it was granted.",
     fr="Le visa expire avant d'avoir été délivré.",
     types=_OUTCOME,
+    settings=("clocks.arrival_zone",),
 )
 def _visa_ended(facts: Facts) -> Iterator[str]:
     body = facts.message.body
@@ -267,6 +302,7 @@ def _visa_ended(facts: Facts) -> Iterator[str]:
     fr="Le visa expire après la durée de validité convenue, comptée depuis la décision.",
     types=_OUTCOME,
     severity=Severity.WARN,
+    settings=("clocks.visa_months", "clocks.arrival_zone"),
 )
 def _visa_months(facts: Facts) -> Iterator[str]:
     body = facts.message.body
@@ -278,7 +314,7 @@ def _visa_months(facts: Facts) -> Iterator[str]:
 
 @RULES.rule(
     "admission.persons",
-    "Art 17",
+    "Art 17; row 2",
     en="The number of persons admitted does not fit the outcome or the nomination.",
     fr="Le nombre de personnes admises ne correspond pas au résultat ou à la désignation.",
     types=(MessageType.ADMISSION_OUTCOME,),

@@ -52,10 +52,11 @@ def _requested_at(facts: Facts) -> dt.datetime:
 
 @RULES.rule(
     "art3.criterion",
-    "Art 3",
+    "Art 3; row 1",
     en="The readmission criterion is not one that the agreement has in use.",
     fr="Le critère de réadmission n'est pas en vigueur dans l'accord.",
     types=(*_REQUEST, MessageType.CORRECTION),
+    settings=("criteria",),
 )
 def _criterion(facts: Facts) -> Iterator[str]:
     arrival = _stated_arrival(facts)
@@ -151,6 +152,7 @@ def _appeal(facts: Facts) -> Iterator[str]:
     en="The request comes later than the agreed number of calendar days after the arrival.",
     fr="La demande est présentée après le délai convenu en jours calendaires depuis l'arrivée.",
     types=(*_REQUEST, MessageType.CORRECTION),
+    settings=("clocks.request_days", "clocks.arrival_zone"),
 )
 def _in_time(facts: Facts) -> Iterator[str]:
     arrival = _stated_arrival(facts)
@@ -181,6 +183,7 @@ def _arrival_first(facts: Facts) -> Iterator[str]:
     en="The request needs at least one item of evidence.",
     fr="La demande doit comporter au moins un élément de preuve ou indice.",
     types=_REQUEST,
+    settings=("evidence.minimum_items",),
 )
 def _evidence(facts: Facts) -> Iterator[str]:
     body = facts.message.body
@@ -195,6 +198,7 @@ def _evidence(facts: Facts) -> Iterator[str]:
     en="This kind of evidence stands on the other list.",
     fr="Ce type de preuve ou d'indice ne figure pas sur cette liste.",
     types=_REQUEST,
+    settings=("evidence.list_a", "evidence.list_b"),
 )
 def _evidence_list(facts: Facts) -> Iterator[str]:
     body, lists = facts.message.body, facts.agreement.evidence
@@ -210,6 +214,7 @@ def _evidence_list(facts: Facts) -> Iterator[str]:
     en="The ground of refusal is not one of the agreement.",
     fr="Le motif de refus n'est pas prévu par l'accord.",
     types=(MessageType.READMISSION_DECISION,),
+    settings=("grounds.refusal",),
 )
 def _ground(facts: Facts) -> Iterator[str]:
     body = facts.message.body
@@ -244,6 +249,7 @@ def _times(facts: Facts) -> Iterator[str]:
     fr="Le transfert intervient plus que le nombre de mois convenu après l'arrivée.",
     types=_NOTICE,
     severity=Severity.WARN,
+    settings=("clocks.procedure_months", "clocks.arrival_zone"),
 )
 def _three_months(facts: Facts) -> Iterator[str]:
     body, arrival = facts.message.body, _arrival(facts)
@@ -265,7 +271,7 @@ def _persons_in_case(facts: Facts) -> int | None:
 
 @RULES.rule(
     "transfer.persons",
-    "Art 17",
+    "Art 17; row 2",
     en="The number of persons transferred does not fit the outcome or the case.",
     fr="Le nombre de personnes transférées ne correspond pas au résultat ou au dossier.",
     types=(MessageType.TRANSFER_OUTCOME,),
@@ -282,7 +288,7 @@ def _transferred(facts: Facts) -> Iterator[str]:
 
 @RULES.rule(
     "transfer.persons_received",
-    "Art 17",
+    "Art 17; row 2",
     en="The number of persons received does not fit the case.",
     fr="Le nombre de personnes reçues ne correspond pas au dossier.",
     types=(MessageType.TRANSFER_RECEIPT,),

@@ -7,9 +7,11 @@ stand beside it as constants, so no value of a message can reach a text.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from contracts import model
 from contracts.codes import CaseKind, Direction, MessageType
@@ -42,6 +44,8 @@ class CaseView:
     status: str
     created_at: dt.datetime
     messages: tuple[model.Message, ...]
+    opening_received_at: dt.datetime | None = None
+    """When France proved receipt of the opening message (UTC); None while there is no proof (Art 8)."""
 
     @property
     def opening(self) -> model.Message | None:
@@ -66,6 +70,8 @@ class Facts:
     """Row 9: the blind index found the nominee among the returned; None when nobody looked."""
     in_readmission: bool
     """Row 9: the index found the nominee in a readmission that has not (yet) ended in a return."""
+    near: tuple[int, ...] = ()
+    """Row 9: places of the nominees whose name and birth date are like those of a returned person."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,6 +124,9 @@ class Verdict:
 
 
 Check = Callable[[Facts], Iterator[str]]
+RULES_PART: Final = "rules"
+_PLACE: Final = re.compile(r"(Art|row) ([0-9][0-9, ()a-d]*)")
+_NUMBER: Final = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,6 +139,18 @@ class Rule:
     text_en: str
     text_fr: str
     check: Check
+    settings: tuple[str, ...] = ()
+    """Settings of the agreement file that the rule reads: ``clocks.request_days``."""
+    part: str = RULES_PART
+    """Which part of the gateway enforces it; the registries here, unless it says another one."""
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Articles of the Agreement and rows of the announcement: ``Art 4``, ``row 6``; others are none."""
+        found: list[str] = []
+        for name, numbers in _PLACE.findall(self.article):
+            found.extend(f"{name} {number}" for number in _NUMBER.findall(numbers))
+        return tuple(found)
 
     def findings(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each place the check names."""
@@ -161,6 +182,7 @@ class Registry:
         fr: str,
         types: tuple[MessageType, ...] | None = None,
         severity: Severity = Severity.REFUSE,
+        settings: tuple[str, ...] = (),
     ) -> Callable[[Check], Check]:
         """Decorator that registers a check. Raises ValueError when the id is taken."""
 
@@ -175,6 +197,7 @@ class Registry:
                 text_en=en,
                 text_fr=fr,
                 check=check,
+                settings=settings,
             )
             return check
 

@@ -229,7 +229,8 @@ def test_the_fourth_basis_is_a_switch() -> None:
     """Art 3 [U]: enabling the criterion in the agreement lets it pass."""
     criteria = tuple(replace(c, enabled=True) for c in b.AGREEMENT.criteria)
     message = request(arrival=arrival(criterion=codes.Art3Criterion.REENTRY_AFTER_RETURN))
-    assert ids(judged(message, agreement=replace(b.AGREEMENT, criteria=criteria))) == set()
+    agreement = replace(b.AGREEMENT, criteria=criteria)
+    assert ids(judged(message, agreement=agreement, returned=True)) == set()
 
 
 LIMIT = [
@@ -326,8 +327,12 @@ FOLLOWING: list[tuple[model.Message, CaseView | None, set[str]]] = [
     (b.message(b.correction(corrects=NOM.message_id)), OPEN, {"general.unknown_message"}),
     (b.message(b.correction(persons=(MINOR,))), OPEN, {"general.principal", "art4.accompanied_minor"}),
     (b.message(b.correction(arrival=arrival(at=SOON))), OPEN, {"art8.request_in_time"}),
-    (b.message(b.correction(arrival=arrival(at=TOMORROW))), OPEN, {"art8.arrival_before_request"}),
-    (b.message(b.correction(arrival=arrival(at=YESTERDAY))), OPEN, set()),
+    (
+        b.message(b.correction(arrival=arrival(at=TOMORROW))),
+        OPEN,
+        {"art8.arrival_before_request", "row6.corrected_claim"},
+    ),
+    (b.message(b.correction(arrival=arrival(at=BODY.arrival.at - dt.timedelta(hours=1)))), OPEN, set()),
     (b.message(b.response("objection"), of=NOM), b.case("nominated", opening=NOM), set()),
     (b.message(b.visa(), of=NOM), GRANTABLE, set()),
     (b.message(b.visa(until=dt.date(2027, 2, 11)), of=NOM), GRANTABLE, {"art12.visa_three_months"}),
