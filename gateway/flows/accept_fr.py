@@ -31,7 +31,7 @@ from gateway.core.errors import As4Error, OutOfSequence, PayloadRefused, Privacy
 from gateway.core.records import CaseRecord, Channel, Evidence, EvidenceKind, MessageRecord, MessageStatus
 from gateway.core.treaty import privacy, states
 from gateway.core.treaty.rules import CaseView, judge
-from gateway.flows import deadlines
+from gateway.flows import deadlines, exclusion
 from gateway.flows.callback import owe_receipt
 from gateway.flows.contents import in_memory, in_thread
 from gateway.flows.french_inbox import ACTOR, AGAIN, NOTHING, As4Answer, FrenchInbox, refuse, signed
@@ -328,6 +328,7 @@ async def _store(inbox: FrenchInbox, valid: _Valid, receipt: Sealed, now: dt.dat
             await _settle(inbox, tx, message, message.body, now)
         await deadlines.came(tx, inbox.agreement, record, message)
         await book(tx, inbox.agreement, message, at=now)
+        await exclusion.return_booked(tx, inbox.webhooks, message, now=now)
         await enqueue_webhooks(tx, inbox.webhooks, WebhookEvent.INBOX_MESSAGE, record, now=now)
         if _by_callback(verified):
             await owe_receipt(tx, inbox, record, now)

@@ -18,7 +18,6 @@ from typing import Final
 from contracts import model
 from contracts.codes import CaseKind, Direction, MessageType
 from contracts.ports import Unmappable, ValidDocument
-from gateway.core import identifiers
 from gateway.core.errors import (
     IdempotencyKeyReused,
     IdempotencyKeyRunning,
@@ -37,10 +36,10 @@ from gateway.core.records import (
 )
 from gateway.core.treaty import privacy, states
 from gateway.core.treaty.rules import Finding, Verdict, judge
-from gateway.flows import deadlines
+from gateway.flows import deadlines, exclusion
 from gateway.flows.acknowledge import acknowledgement_body, inbox_message, is_travelling, settle
 from gateway.flows.attachments import check_attachments
-from gateway.flows.case_view import case_view, was_returned
+from gateway.flows.case_view import case_view
 from gateway.flows.exchange import Exchange
 from gateway.flows.ledger import book
 from gateway.flows.outgoing import NEVER_STOPPED, Hold, enqueue, posted, untranslatable
@@ -255,13 +254,16 @@ async def _allow(
     _refuse_superfluous(message)
     attachments = check_attachments(message, submission.attachments, limits=exchange.limits)
     view = await case_view(tx, None if opens else case)
+    found = await exclusion.check(tx, message, kind=case.kind)
     verdict = judge(
         message,
         case=view,
         agreement=exchange.agreement,
         now=now,
         direction=Direction.UK_TO_FR,
-        returned=await was_returned(tx, message),
+        returned=found.returned,
+        in_readmission=found.in_readmission,
+        near=found.near,
     )
     _refuse(verdict)
     opening = view.opening_id if view is not None else None
@@ -357,9 +359,7 @@ async def _store(
     elif hold is None and allowed.next_status != case.status:
         await tx.set_case_status(case.reference, allowed.next_status, now)
     record = await tx.add_message(_record(submission, allowed, hold, now), message, allowed.attachments)
-    pairs = identifiers.identifiers(message)
-    if pairs:
-        await tx.index_identifiers(case.reference, pairs)
+    await exclusion.index(tx, message)
     await tx.append_audit(
         at=now,
         actor=f"client:{submission.client_id}",
@@ -380,6 +380,7 @@ async def _store(
     await deadlines.accepted(tx, exchange.agreement, record, message, at=now)
     if hold is None:
         await book(tx, exchange.agreement, message, at=now)
+        await exclusion.return_booked(tx, exchange.webhooks, message, now=now)
         await enqueue(tx, exchange, message, now)
     return record
 

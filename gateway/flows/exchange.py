@@ -11,6 +11,7 @@ from contracts.model import Message
 from contracts.ports import Adapter, ValidDocument
 from gateway.core.jws import JwsSigner
 from gateway.core.treaty.agreement import Agreement
+from gateway.core.treaty.holding import HoldPolicy
 from gateway.flows.ports import Clock, Store
 from gateway.flows.webhooks import WebhookTarget
 
@@ -69,6 +70,8 @@ class Exchange:
     issuer: str
     """Public base URL of the gateway, no trailing slash: ``iss`` of receipts, ``source`` of events."""
     limits: Limits = field(default_factory=Limits)
+    holds: HoldPolicy = field(default_factory=HoldPolicy)
+    """Who may decide about what is held."""
     webhooks: tuple[WebhookTarget, ...] = ()
     earlier_signers: tuple[JwsSigner, ...] = field(repr=False, default=())
     """Rotated keys: still published, so that answers and receipts signed with them keep verifying."""

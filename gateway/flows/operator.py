@@ -7,25 +7,24 @@ nothing that was delivered leaves twice.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime as dt
 from collections.abc import Awaitable, Callable
 
 from contracts.codes import Direction
 from gateway.core.errors import Conflict, InvalidParameter, NotFound
 from gateway.core.records import MessageRecord, MessageStatus
-from gateway.core.treaty import states
+from gateway.core.treaty.holding import OPERATOR
 from gateway.flows import deadlines
-from gateway.flows.case_view import case_view
 from gateway.flows.exchange import Exchange
-from gateway.flows.ledger import book
-from gateway.flows.outgoing import enqueue, untranslatable
+from gateway.flows.holds import let_go, look
+from gateway.flows.outgoing import enqueue
 from gateway.flows.ports import Transaction
-from gateway.flows.quotas import refuse_waiting, wait_for_room
+from gateway.flows.quotas import refuse_waiting
 from gateway.flows.webhooks import WebhookEvent, enqueue_webhooks
 
 MAX_REASON = 500
 CANCELLED = "cancelled_by_operator"
+_ELSEWHERE = "operators with a role, or two of them, decide about this: passerelle holds release (or refuse)"
 
 
 async def replay(
@@ -48,7 +47,8 @@ async def cancel(
 async def release(
     exchange: Exchange, message_id: str, *, actor: str, reason: str, dry_run: bool = False
 ) -> MessageRecord:
-    """Let a held message go; what the French contract cannot carry stays held. Otherwise as ``replay``."""
+    """Let a held message go; what the French contract cannot carry stays held, and what needs a role or a
+    second person is decided in the holding area (``gateway.flows.holds``). Otherwise as ``replay``."""
     return await _act(exchange, message_id, _release, "message.released", actor, reason, dry_run=dry_run)
 
 
@@ -122,7 +122,8 @@ async def _replay(tx: Transaction, exchange: Exchange, record: MessageRecord, no
 
 
 async def _cancel(tx: Transaction, exchange: Exchange, record: MessageRecord, now: dt.datetime) -> None:
-    del exchange
+    if record.status is MessageStatus.HELD:
+        _refuse_alone(exchange, record)
     if record.status in {MessageStatus.HELD, MessageStatus.FAILED}:
         await tx.update_message(record.message_id, at=now, status=MessageStatus.CANCELLED, code=CANCELLED)
     elif not await tx.cancel_message(record.message_id, at=now, code=CANCELLED):
@@ -134,25 +135,14 @@ async def _release(tx: Transaction, exchange: Exchange, record: MessageRecord, n
     if record.status is not MessageStatus.HELD:
         raise Conflict(f"only a held message is released; this one is {record.status.value}")
     refuse_waiting(record)
-    message = await tx.content(record.message_id)
-    hold = untranslatable(exchange, message)
-    if hold is not None:
-        raise Conflict("the French contract cannot carry the message", problems=hold.problems)
-    case = await tx.get_case(record.reference)
-    view = await case_view(tx, case)
-    if case is None or view is None:
-        raise NotFound("no such case")
-    room = await wait_for_room(tx, exchange, message, case, now)
-    if room is not None:  # it goes on waiting, for another reason
-        await tx.update_message(record.message_id, at=now, status=MessageStatus.HELD, code=room.code)
-        return
-    if message.type not in states.OPENING:
-        case_after = states.next_status(case.kind, case.status, message, opening_id=view.opening_id)
-        await tx.set_case_status(case.reference, case_after, now)
-    elif states.is_final(case.kind, case.status):
-        raise Conflict(f"the case is {case.status}")
-    await tx.update_message(record.message_id, at=now, status=MessageStatus.ACCEPTED)
-    released = dataclasses.replace(record, status=MessageStatus.ACCEPTED)
-    await deadlines.accepted(tx, exchange.agreement, released, message, at=now)
-    await book(tx, exchange.agreement, message, at=now)
-    await enqueue(tx, exchange, message, now)
+    _refuse_alone(exchange, record)
+    looked = await look(tx, exchange, record, now)
+    if not all(role == OPERATOR for role in looked.roles) or looked.persons > 1:
+        raise Conflict(_ELSEWHERE)
+    await let_go(tx, exchange, looked, now)
+
+
+def _refuse_alone(exchange: Exchange, record: MessageRecord) -> None:
+    """What needs a role or a second person is decided in the holding area only. Raises Conflict."""
+    if exchange.holds.of(record.code or "").persons > 1:
+        raise Conflict(_ELSEWHERE)

@@ -33,6 +33,7 @@ from gateway.core.records import (
 from gateway.flows.ports_balance import BalanceRows
 from gateway.flows.ports_deadlines import DeadlineFilter as DeadlineFilter
 from gateway.flows.ports_deadlines import DeadlineRows
+from gateway.flows.ports_holds import HoldRows
 
 
 class Clock(Protocol):

@@ -37,8 +37,8 @@ from gateway.core.treaty.quotas import (
 )
 from gateway.core.treaty.rules import judge
 from gateway.core.treaty.weeks import monday_of, week_of
-from gateway.flows import deadlines
-from gateway.flows.case_view import case_view, was_returned
+from gateway.flows import deadlines, exclusion
+from gateway.flows.case_view import case_view
 from gateway.flows.exchange import Exchange
 from gateway.flows.ledger import MAX_REASON, book, quota_zone
 from gateway.flows.outgoing import Hold, enqueue, untranslatable
@@ -244,13 +244,16 @@ async def _judge_again(
     tx: Transaction, exchange: Exchange, message: Message, case: CaseRecord, now: dt.datetime
 ) -> tuple[_Step, str | None, str]:
     """As if it were posted now: the 14 days, the already returned, the lists. (step, code, all codes)."""
+    found = await exclusion.check(tx, message, kind=case.kind)
     verdict = judge(
         message,
         case=None,
         agreement=exchange.agreement,
         now=now,
         direction=Direction.UK_TO_FR,
-        returned=await was_returned(tx, message),
+        returned=found.returned,
+        in_readmission=found.in_readmission,
+        near=found.near,
     )
     codes = " ".join(sorted({p.code for p in verdict.problems}))
     if verdict.refuse:

@@ -19,6 +19,7 @@ from gateway.store.apisecurity import SecurityTransaction
 from gateway.store.blobs import BlobTransaction
 from gateway.store.cases import CaseTransaction
 from gateway.store.deadlines import DeadlineTransaction
+from gateway.store.holds import HoldTransaction
 from gateway.store.ledger import LedgerTransaction
 from gateway.store.messages import MessageTransaction
 from gateway.store.migrate import head, migrate
@@ -39,6 +40,7 @@ class SqlTransaction(
     SecurityTransaction,
     BlobTransaction,
     BalanceTransaction,
+    HoldTransaction,
     DeadlineTransaction,
 ):
     """Implements ``gateway.flows.ports.Transaction``."""

@@ -352,7 +352,7 @@ hold_decisions = Table(
     Column("reason", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("at", Instant, nullable=False),
-    UniqueConstraint("message_id", "round", "actor", "seen", name="uq_hold_decisions_actor"),
+    UniqueConstraint("message_id", "round", "actor", "seen", "decision", name="uq_hold_decisions_actor"),
     sqlite_autoincrement=True,
 )
 """What each operator decided about a held message; where two are needed, the second one acts. ``round``: a

@@ -94,7 +94,7 @@ def upgrade() -> None:
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("decision_id"),
-        sa.UniqueConstraint("message_id", "round", "actor", "seen", name="uq_hold_decisions_actor"),
+        sa.UniqueConstraint("message_id", "round", "actor", "seen", "decision", name="uq_hold_decisions_actor"),
         sqlite_autoincrement=True,
     )
     op.create_table(
