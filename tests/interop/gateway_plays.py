@@ -278,3 +278,23 @@ async def _(ministry: Ministry) -> None:
     assert page["receipt_verified"] is not True
     assert page["code"] == "EBMS:0004"
     assert len(ministry.peer.received()) == 1
+
+
+@scenario(
+    "out.gateway.unknown-pmode",
+    OUT,
+    5, 30, 31,
+    what="phase4 lacks a P-Mode: its unsigned EBMS:0010 is not believed; sent again, delivered in the end",
+    gateway=PUSHED,
+)  # fmt: skip
+async def _(ministry: Ministry) -> None:
+    ministry.peer.configure(forget="ReadmissionRequest")
+    body = readmission_request(number=6)
+    receipt = await ministry.uk.send(PATH, body, attachments=parts_of(body))
+    await until(lambda: len(ministry.peer.errors()) > 2, seconds=30, what="three attempts")
+    assert {e["code"] for e in ministry.peer.errors()} == {"EBMS:0010"}
+    page = await ministry.uk.message(receipt.message_id)
+    assert page["status"] not in {"rejected", "failed", "delivered"}
+    ministry.peer.configure()
+    await delivered(ministry, receipt.message_id)
+    assert len(ministry.peer.received()) == 1

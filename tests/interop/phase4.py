@@ -139,7 +139,10 @@ class Phase4:
         return found
 
     def configure(self, **options: Any) -> None:
-        """``refuse`` (an EBMS code), ``reply``, ``receipt_reference``; what is not given is off again."""
+        """``refuse`` (an EBMS code), ``forget`` (an action), ``reply``, ``receipt_reference``.
+
+        What is not given is off again.
+        """
         self.call("configure", options)
 
     def reset(self) -> None:

@@ -33,6 +33,7 @@ final class Agreements {
   record Agreed(PMode pmode, Suite suite, boolean encrypt, String agreement, String mpc) {}
 
   private final List<Agreed> all = new ArrayList<>();
+  private volatile String forgotten;
 
   /** To be called once phase4's global scope has begun: its P-Modes need it. */
   void load(IJsonObject config) {
@@ -92,12 +93,18 @@ final class Agreements {
         suite.security(encrypt));
   }
 
+  /** As if no P-Mode had this action; null: all are known again. */
+  void forget(String action) {
+    forgotten = action;
+  }
+
   /** Finds exactly what was agreed for this suite; phase4 answers EBMS:0010 when there is nothing. */
   IAS4PModeResolver resolver(Suite suite) {
     return (pmodeId, service, action, initiator, responder, agreement, address) -> {
       for (Agreed agreed : all) {
         IPMode pmode = agreed.pmode();
         if (agreed.suite() == suite
+            && !action.equals(forgotten)
             && pmode.getInitiator().getIDValue().equals(initiator)
             && pmode.getResponder().getIDValue().equals(responder)
             && pmode.getLeg1().getBusinessInfo().getService().equals(service)

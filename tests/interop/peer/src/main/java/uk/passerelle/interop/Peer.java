@@ -134,6 +134,7 @@ public final class Peer {
 
   private JsonObject configure(IJsonObject options) {
     inbox.configure(options);
+    agreements.forget(Json.text(options, "forget"));
     receiptReference = Outbox.reference(Json.text(options, "receipt_reference", "bst"));
     return new JsonObject();
   }
