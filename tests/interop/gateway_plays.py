@@ -298,3 +298,26 @@ async def _(ministry: Ministry) -> None:
     ministry.peer.configure()
     await delivered(ministry, receipt.message_id)
     assert len(ministry.peer.received()) == 1
+
+
+@scenario(
+    "out.gateway.reply",
+    OUT,
+    2, 6,
+    what="the UK acknowledges phase4's decision: the message refers to it and is of the same conversation",
+    gateway=PUSHED,
+)  # fmt: skip
+async def _(ministry: Ministry) -> None:
+    asked = await ask(ministry, 7)
+    accepted(await ministry.answer(asked.acknowledgement))
+    decision = await ministry.answer(asked.decision)
+    accepted(decision)
+    await ministry.uk.acknowledge(asked.decision.message_id, status="taken_into_account")
+    records = await until(
+        lambda: [r for r in ministry.peer.received() if r["action"] == "Acknowledgement"],
+        seconds=30,
+        what="acknowledged",
+    )
+    assert [r["ref_to_message_id"] for r in records] == [decision["message_id"]]
+    assert records[0]["conversation_id"] == asked.record["conversation_id"]
+    assert ministry.peer.errors() == []

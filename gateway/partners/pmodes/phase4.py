@@ -33,6 +33,7 @@ def files(line: Line) -> dict[str, bytes]:
 
 
 def _pmode(line: Line, leg: Leg) -> dict[str, Any]:
+    how = _leg(line, leg)
     return {
         "id": leg.id,
         "Initiator": _party(leg.initiator.id_type, leg.initiator.id, leg.initiator_role),
@@ -40,17 +41,9 @@ def _pmode(line: Line, leg: Leg) -> dict[str, Any]:
         "Agreement": leg.agreement_ref,
         "MEP": "oneway",
         "MEPBinding": "push",
-        "Leg1": {
-            "Protocol": {"Address": line.url_of(leg), "SoapVersion": "1.2"},
-            "BusinessInfo": _business(leg),
-            "ErrorHandling": {
-                "ReportAsResponse": True,
-                "ReportProcessErrorNotifyConsumer": True,
-                "ReportProcessErrorNotifyProducer": True,
-                "ReportDeliveryFailuresNotifyProducer": True,
-            },
-            "Security": _security(line),
-        },
+        "Leg1": how,
+        # phase4 takes leg 2 for every message with a RefToMessageId, and has no P-Mode for it without one.
+        "Leg2": how,
         "PayloadServices": {"CompressionMode": "gzip"},
         "RecepetionAwareness": {
             "ReceptionAwareness": True,
@@ -59,6 +52,20 @@ def _pmode(line: Line, leg: Leg) -> dict[str, Any]:
             "RetryIntervalMS": RETRY_MINUTES * _MS // RETRY_ATTEMPTS,
             "DuplicateDetection": True,
         },
+    }
+
+
+def _leg(line: Line, leg: Leg) -> dict[str, Any]:
+    return {
+        "Protocol": {"Address": line.url_of(leg), "SoapVersion": "1.2"},
+        "BusinessInfo": _business(leg),
+        "ErrorHandling": {
+            "ReportAsResponse": True,
+            "ReportProcessErrorNotifyConsumer": True,
+            "ReportProcessErrorNotifyProducer": True,
+            "ReportDeliveryFailuresNotifyProducer": True,
+        },
+        "Security": _security(line),
     }
 
 

@@ -172,9 +172,11 @@ def test_phase4_has_every_pmode_with_its_values() -> None:
     assert len({p["id"] for p in pmodes}) == len(pmodes)
     for p in pmodes:
         assert set(p) == {
-            "id", "Initiator", "Responder", "Agreement", "MEP", "MEPBinding", "Leg1", "PayloadServices",
-            "RecepetionAwareness",
+            "id", "Initiator", "Responder", "Agreement", "MEP", "MEPBinding", "Leg1", "Leg2",
+            "PayloadServices", "RecepetionAwareness",
         }  # fmt: skip
+        # phase4 takes leg 2 for what has a RefToMessageId
+        assert p["Leg2"] == p["Leg1"]
         ministry_receives = p["Responder"]["IDValue"] == AGREEMENT.parties.fr.id
         assert p["Leg1"]["Protocol"]["Address"] == (THEIRS if ministry_receives else OURS)
         assert (p["MEP"], p["MEPBinding"], p["Agreement"]) == (
