@@ -24,6 +24,7 @@ from gateway.config_sections import (
     Breaker,
     Database,
     France,
+    Holds,
     Keys,
     Limits,
     Log,
@@ -65,6 +66,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     worker: Worker = Worker()
     webhooks: Webhooks = Webhooks()
+    holds: Holds = Holds()
     log: Log = Log()
 
     @model_validator(mode="after")

@@ -281,6 +281,15 @@ class Webhooks(_Section):
     unsafe_plain_http: bool = Field(default=False, description="true to call http targets")
 
 
+class Holds(_Section):
+    """Decisions about messages that are held. Near matches (``row9.``) need two persons in any case."""
+
+    two_persons: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_.]*)?$")], ...] = Field(
+        default=(),
+        description="beginnings of codes (row7., quota.) whose release needs two operators",
+    )
+
+
 class Log(_Section):
     """One line per event on standard output; never a value out of a message."""
 

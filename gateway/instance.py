@@ -20,6 +20,7 @@ from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.errors import ConfigError
 from gateway.core.jws import Alg, signer_of
 from gateway.core.treaty.agreement import Agreement, load_agreement, uk_fr
+from gateway.core.treaty.holding import HoldPolicy
 from gateway.flows.access_point import AccessPoint, make_access_point
 from gateway.flows.exchange import Exchange, Limits
 from gateway.flows.ports import Store
@@ -181,4 +182,5 @@ class Instance:
                 least_rate=limits.least_rate,
             ),
             webhooks=clients.webhooks,
+            holds=HoldPolicy().with_two_persons(self.settings.holds.two_persons),
         )

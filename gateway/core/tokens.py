@@ -32,6 +32,7 @@ SCOPES: Final = (
     "inbox.read",
     "inbox.acknowledge",
     "balance.read",
+    "holds.read",
 )
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 — a media type, RFC 9068 section 2.1
 _MAX_JTI = 128

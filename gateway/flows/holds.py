@@ -11,16 +11,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from contracts.codes import Direction
 from contracts.model import Message
 from contracts.ports import Problem
 from gateway.core import identifiers as ids
 from gateway.core.errors import Conflict, InsufficientScope, InvalidParameter, NotFound, RuleViolation
-from gateway.core.records import AuditEntry, CaseRecord, MessageRecord, MessageStatus
+from gateway.core.records import CaseRecord, MessageRecord, MessageStatus
 from gateway.core.treaty import states
 from gateway.core.treaty.holding import Decider
 from gateway.core.treaty.rules import CaseView, Verdict, judge
@@ -33,14 +32,13 @@ from gateway.flows.outgoing import Hold, enqueue, posted, untranslatable
 from gateway.flows.ports import MessageFilter, Transaction
 from gateway.flows.ports_holds import DecisionRecord, HoldDecision
 from gateway.flows.quotas import refuse_waiting, wait_for_room
-from gateway.flows.uk_receipts import instant
 from gateway.flows.webhooks import WebhookEvent, enqueue_webhooks
 
-Json = dict[str, Any]
 MAX_REASON: Final = 500
 OPENING_REFUSED: Final = "opening_refused"
 """Code of what waited in a case whose opening message an operator refused."""
-_HELD: Final = "message.held"
+HELD: Final = "message.held"
+"""Audit action: why a message waits."""
 _LEAST_NAME = 3
 
 
@@ -141,7 +139,7 @@ async def let_go(tx: Transaction, exchange: Exchange, looked: Look, now: dt.date
         await tx.append_audit(
             at=now,
             actor="gateway",
-            action=_HELD,
+            action=HELD,
             subject=record.message_id,
             data={"code": room.code, "path": room.path, "reference": case.reference, "before": record.code},
         )
@@ -216,8 +214,8 @@ async def _decide_in(
     now: dt.datetime,
 ) -> Decided:
     """(1) lock the case, (2) look again, (3) may this person decide? (4) the effect, (5) the decision."""
-    await tx.get_case((await _held(tx, message_id)).reference, lock=True)  # (1)
-    record = await _held(tx, message_id)
+    await tx.get_case((await held(tx, message_id)).reference, lock=True)  # (1)
+    record = await held(tx, message_id)
     if decision is HoldDecision.RELEASED:
         refuse_waiting(record)
     looked = await look(tx, exchange, record, now)  # (2)
@@ -246,7 +244,7 @@ async def _message(tx: Transaction, message_id: str) -> MessageRecord:
     return record
 
 
-async def _held(tx: Transaction, message_id: str) -> MessageRecord:
+async def held(tx: Transaction, message_id: str) -> MessageRecord:
     record = await _message(tx, message_id)
     if record.direction is not Direction.UK_TO_FR or record.status is not MessageStatus.HELD:
         raise Conflict(f"only a held message is decided about; this one is {record.status.value}")
@@ -362,68 +360,3 @@ async def _note(
             "told_apart": near if made is HoldDecision.RELEASED else 0,
         },
     )
-
-
-# ---- the list -----------------------------------------------------------------------------------
-
-
-async def list_holds(
-    exchange: Exchange, *, cursor: str | None = None, limit: int = 50
-) -> tuple[list[Json], str | None]:
-    """(what is held, oldest first; cursor of the next page or None). No content. Raises BadCursor."""
-    now = exchange.clock.now()
-    where = MessageFilter(status=MessageStatus.HELD, direction=Direction.UK_TO_FR)
-    async with exchange.store.begin(read_only=True) as tx:
-        page = await tx.list_messages(where, cursor=cursor, limit=limit, newest_first=False)
-        rows = [await _row(tx, exchange, record, now) for record in page.items]
-    return rows, page.next_cursor
-
-
-async def show_hold(exchange: Exchange, message_id: str) -> Json:
-    """One held message with its reasons as of now, in both languages. Raises NotFound, Conflict."""
-    now = exchange.clock.now()
-    async with exchange.store.begin(read_only=True) as tx:
-        record = await _held(tx, message_id)
-        looked = await look(tx, exchange, record, now)
-        row = await _row(tx, exchange, record, now)
-    reasons = [
-        {"pointer": p.path, "code": p.code, "message": {"en": p.message_en, "fr": p.message_fr}}
-        for p in looked.reasons
-    ]
-    roles, persons = sorted(looked.roles), looked.persons
-    return {**row, "roles": roles, "persons": persons, "reasons": reasons}
-
-
-async def _row(tx: Transaction, exchange: Exchange, record: MessageRecord, now: dt.datetime) -> Json:
-    entries = await tx.audit_entries(subject=record.message_id)
-    held = _last_hold(entries)
-    since = record.received_at if held is None else held.at
-    need = exchange.holds.of(record.code or "")
-    path = None if held is None else held.data.get("path")
-    decisions: Sequence[DecisionRecord] = await tx.decisions(record.message_id)
-    return {
-        "message_id": record.message_id,
-        "reference": record.reference,
-        "type": record.type.value,
-        "code": record.code,
-        "pointer": path,
-        "held_since": instant(since),
-        "age_seconds": max(0, int((now - since).total_seconds())),
-        "roles": [need.role],
-        "persons": need.persons,
-        "decisions": [
-            {
-                "decision": d.decision.value,
-                "code": d.code,
-                "actor": d.actor,
-                "at": instant(d.at),
-                "reason": d.reason,
-                "round": d.round,
-            }
-            for d in decisions
-        ],
-    }
-
-
-def _last_hold(entries: Sequence[AuditEntry]) -> AuditEntry | None:
-    return next((e for e in reversed(entries) if e.action == _HELD), None)

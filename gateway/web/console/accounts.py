@@ -13,8 +13,11 @@ import hmac
 import json
 import secrets
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from gateway.core.treaty.holding import OPERATOR
 
 SESSION_HOURS = 8
 _SCRYPT = {"n": 2**15, "r": 8, "p": 1, "maxmem": 64 * 1024 * 1024}
@@ -25,17 +28,22 @@ class Operator:
     name: str
     language: str
     """``en`` or ``fr``."""
+    roles: frozenset[str] = field(default=frozenset(), compare=False)
+    """What the operator may decide (``gateway.core.treaty.holding``); not part of a session."""
 
 
 def _hash(password: str, salt: bytes) -> bytes:
     return hashlib.scrypt(password.encode(), salt=salt, dklen=32, **_SCRYPT)
 
 
-def make_account(name: str, password: str, language: str = "en") -> str:
+def make_account(
+    name: str, password: str, language: str = "en", *, roles: Iterable[str] = (OPERATOR,)
+) -> str:
     """The TOML table of one account; the password itself is kept nowhere."""
     salt = secrets.token_bytes(16)
     return (
         f"[[operator]]\nname = {json.dumps(name)}\nlanguage = {json.dumps(language)}\n"
+        f"roles = {json.dumps(sorted(roles))}\n"
         f'salt = "{salt.hex()}"\nscrypt = "{_hash(password, salt).hex()}"\n'
     )
 
@@ -55,13 +63,22 @@ class Accounts:
         return cls(
             tuple(
                 (
-                    Operator(name=r["name"], language=r.get("language", "en")),
+                    Operator(
+                        name=r["name"],
+                        language=r.get("language", "en"),
+                        roles=frozenset(r.get("roles", (OPERATOR,))),
+                    ),
                     bytes.fromhex(r["salt"]),
                     bytes.fromhex(r["scrypt"]),
                 )
                 for r in rows
             )
         )
+
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        """All accounts, in the order of the file."""
+        return tuple(operator for operator, _, _ in self._rows.values())
 
     def check(self, name: str, password: str) -> Operator | None:
         """The operator, or None. Takes about 0.1 s: call it in a thread."""

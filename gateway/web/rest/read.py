@@ -17,6 +17,7 @@ from gateway.flows.balance import balance
 from gateway.flows.ports import MessageFilter
 from gateway.web.rest.auth import authenticate
 from gateway.web.rest.deadlines import list_deadlines
+from gateway.web.rest.holds import get_hold, list_holds
 from gateway.web.rest.http import Handler, accepts, json_response
 from gateway.web.rest.parameters import MAX_LIMIT, limit_of, one_of, parameters, whole
 from gateway.web.rest.submit import is_reference, message_id_of, reference_of
@@ -161,5 +162,7 @@ def add_gets(app: web.Application) -> None:
         ("/v1/inbox", get_inbox),
         ("/v1/deadlines", list_deadlines),
         ("/v1/balance", get_balance),
+        ("/v1/holds", list_holds),
+        ("/v1/holds/{id}", get_hold),
     ):
         app.router.add_get(path, handler if handler is get_evidence else _accepting_json(handler))

@@ -164,6 +164,7 @@ EFFECTS: dict[str, tuple[Any, Look, Any]] = {
         (444, 444),
     ),
     "worker.drain_s": (1.5, lambda m: m.worker().plan.drain_s, 1.5),
+    "holds.two_persons": (["row7."], lambda m: m.exchange().holds.of("row7.located_in_france").persons, 2),
     "webhooks.timeout_s": (1.25, lambda m: webhook_transport(m.instance)._timeout.total, 1.25),
     "webhooks.unsafe_private_targets": (
         True,

@@ -1,0 +1,161 @@
+"""``passerelle holds …``: what waits for an operator; release or refuse it, by role and second person."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Protocol
+
+import typer
+
+from gateway.bootstrap import OPERATORS_FILE
+from gateway.cli.common import JsonOption, MessageId, cell, fail, opened, options, out, print_json, run, show
+from gateway.cli.listing import message_row
+from gateway.core.treaty.holding import Decider
+from gateway.flows import hold_views
+from gateway.flows.exchange import Exchange
+from gateway.flows.holds import Decided
+from gateway.flows.holds import refuse as refuse_message
+from gateway.flows.holds import release as release_message
+from gateway.web.console.accounts import Accounts
+
+holds = typer.Typer(no_args_is_help=True, help="Held messages: list, show, release, refuse.")
+
+ReasonOption = typer.Option(..., "--reason", help="Why; kept in the audit log (no personal data).")
+AsOption = typer.Option(..., "--as", metavar="OPERATOR", help="Who decides: an account of operators.toml.")
+StdinOption = typer.Option(
+    False, "--password-stdin", help="Read the password from standard input."
+)
+DryRunOption = typer.Option(False, "--dry-run", help="Show what would happen; change nothing.")
+
+
+def decider(name: str, *, from_stdin: bool) -> Decider:
+    """The operator, once the password was checked; leaves with an error otherwise."""
+    accounts = Accounts.load(options.folder / OPERATORS_FILE)
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\n")
+    else:
+        password = typer.prompt(f"Password of {name}", hide_input=True, err=True)
+    operator = accounts.check(name, password)
+    if operator is None:
+        fail("no such operator, or another password", cure="see: passerelle operators list")
+    return Decider(name=operator.name, roles=operator.roles)
+
+
+def _line(row: dict[str, Any]) -> dict[str, Any]:
+    """What a table shows."""
+    return {
+        "id": row["message_id"],
+        "type": row["type"],
+        "case": row["reference"],
+        "code": row["code"],
+        "where": row["pointer"],
+        "age": age(row["age_seconds"]),
+        "role": ", ".join(row["roles"]),
+        "approved": f"{approvals(row)} of {row['persons']}",
+    }
+
+
+def approvals(row: dict[str, Any]) -> int:
+    """How many have approved in the round that is open."""
+    ended = [d["round"] for d in row["decisions"] if d["decision"] != "approved"]
+    now = max(ended, default=0) + 1
+    return sum(d["round"] == now and d["code"] == row["code"] for d in row["decisions"])
+
+
+def age(seconds: int) -> str:
+    """For people: the two largest units."""
+    days, rest = divmod(seconds, 86_400)
+    hours, rest = divmod(rest, 3_600)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min"
+
+
+@holds.command("list")
+def list_holds(
+    limit: int = typer.Option(50, "--limit", min=1, max=500, help="Rows at the most."),
+    cursor: str | None = typer.Option(None, "--cursor", help="Go on where the last page ended."),
+    as_json: bool = JsonOption,
+) -> None:
+    """List what waits for an operator or for room in a quota, oldest first."""
+
+    async def work() -> tuple[list[dict[str, Any]], str | None]:
+        async with opened() as (instance, store):
+            return await hold_views.list_holds(instance.exchange(store), cursor=cursor, limit=limit)
+
+    rows, after = run(work)
+    shown = rows if as_json else [_line(row) for row in rows]
+    show(shown, as_json=as_json, title="Held messages", empty="Nothing is held.")
+    if after and not as_json:
+        out.print(f"More: --cursor {after}", markup=False)
+
+
+@holds.command("show")
+def show_hold(message_id: str = MessageId, as_json: bool = JsonOption) -> None:
+    """Show one held message: its reasons as of now, who may decide, what was decided. Never its content."""
+
+    async def work() -> dict[str, Any]:
+        async with opened() as (instance, store):
+            return await hold_views.show_hold(instance.exchange(store), message_id)
+
+    row = run(work)
+    if as_json:
+        print_json(row)
+        return
+    for name, value in row.items():
+        if name not in {"reasons", "decisions"}:
+            text = ", ".join(value) if isinstance(value, list) else cell(value)
+            out.print(f"{name.replace('_', ' '):>18}  {text}", markup=False)
+    reasons = [{"code": r["code"], "where": r["pointer"], **r["message"]} for r in row["reasons"]]
+    show(reasons, as_json=False, title="Reasons", empty="No reason any more.")
+    show(row["decisions"], as_json=False, title="Decisions", empty="No decision yet.")
+
+
+class _Decision(Protocol):
+    async def __call__(
+        self, exchange: Exchange, message_id: str, *, by: Decider, reason: str, dry_run: bool = False
+    ) -> Decided: ...
+
+
+def _decide(
+    decision: _Decision, message_id: str, *, by: Decider, reason: str, dry_run: bool, as_json: bool
+) -> None:
+    async def work() -> Decided:
+        async with opened() as (instance, store):
+            exchange = instance.exchange(store)
+            return await decision(exchange, message_id, by=by, reason=reason, dry_run=dry_run)
+
+    decided = run(work)
+    row = {**message_row(decided.record), "approvals_needed": decided.needed}
+    title = "Dry run, nothing was changed. It would be" if dry_run else "The message is now"
+    show([row], as_json=as_json, title=title, empty="")
+    if decided.needed and not as_json:
+        out.print("Another operator with the role must release it too.")
+
+
+@holds.command("release")
+def release(
+    message_id: str = MessageId,
+    reason: str = ReasonOption,
+    operator: str = AsOption,
+    password_stdin: bool = StdinOption,
+    dry_run: bool = DryRunOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Let a held message go on as if it came now; where two must agree, the second release does it."""
+    by = decider(operator, from_stdin=password_stdin)
+    _decide(release_message, message_id, by=by, reason=reason, dry_run=dry_run, as_json=as_json)
+
+
+@holds.command("refuse")
+def refuse(
+    message_id: str = MessageId,
+    reason: str = ReasonOption,
+    operator: str = AsOption,
+    password_stdin: bool = StdinOption,
+    dry_run: bool = DryRunOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Refuse a held message: it never leaves, and the UK system is told."""
+    by = decider(operator, from_stdin=password_stdin)
+    _decide(refuse_message, message_id, by=by, reason=reason, dry_run=dry_run, as_json=as_json)
