@@ -93,7 +93,10 @@ def _ministry(folder: Path, *, suite: str = "rsa", **ways: str) -> Iterator[Mini
             for side in (world.uk, world.fr):
                 add_profile(side, SUITES[suite], now=SystemClock().now())
             sandbox.trust_each_other(world.uk, world.fr)
-        configure = partial(ministry_configuration, world=world, agreement=agreed, suite=suite)
+        shipped = suite == "rsa" and not ways
+        configure = partial(
+            ministry_configuration, world=world, agreement=agreed, suite=suite, exported=shipped
+        )
         with _peer(folder, configure) as peer, line(world.french_port, peer.as4_port) as between:
             world.start_gateway()
             pmodes = ministry_pmodes(agreed)

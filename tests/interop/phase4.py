@@ -20,8 +20,12 @@ from typing import Any
 
 from contracts.codes import Direction
 from gateway.core.as4.pmode import PMode
+from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.treaty.agreement import Agreement
 from gateway.flows.access_point import pmode_of
+from gateway.partners.line import make_line
+from gateway.partners.metadata import KeyReference
+from gateway.partners.pmodes import Product, pmode_files
 from tests.fixtures.world import World, free_port
 from tests.interop.agreement import RSA_PMODES, header_json, pmode_json
 from tests.interop.certificates import Certificates
@@ -172,6 +176,7 @@ def write_configuration(
     pmodes: list[dict[str, Any]],
     as4_port: int,
     suite: str = "rsa",
+    pmode_file: Path | None = None,
 ) -> tuple[int, int]:
     """``peer.json``; returns the ports for AS4 and control."""
     ports = as4_port, free_port()
@@ -184,6 +189,7 @@ def write_configuration(
         "trust": [str(path) for path in trust],
         "tls_trust": [str(path) for path in tls_trust],
         "pmodes": pmodes,
+        "pmode_file": None if pmode_file is None else str(pmode_file),
     }
     (folder / "peer.json").write_text(json.dumps(configuration, indent=1), "utf-8")
     return ports
@@ -229,10 +235,27 @@ _PROFILE_FILES = {
 """Suite → the peer's two aliases, and how an instance's key files of that profile end."""
 
 
+def exported_pmodes(folder: Path, agreement: Agreement) -> Path:
+    """The file of ``passerelle partner pmode --for phase4``."""
+    line = make_line(
+        agreement,
+        our_url="https://gateway.interop.test/as4",
+        their_url="https://ministry.interop.test/as4",
+        policy=SecurityPolicy(),
+        key_reference=KeyReference.BST,
+    )
+    ((name, content),) = pmode_files(Product.PHASE4, line).items()
+    (folder / name).write_bytes(content)
+    return folder / name
+
+
 def ministry_configuration(
-    folder: Path, world: World, agreement: Agreement, suite: str = "rsa"
+    folder: Path, world: World, agreement: Agreement, suite: str = "rsa", *, exported: bool = False
 ) -> tuple[int, int]:
-    """phase4 with the keys of the simulated ministry, in its place: the P-Modes are the real agreement's."""
+    """phase4 with the keys of the simulated ministry, in its place: the P-Modes are the real agreement's.
+
+    ``exported``: it reads them from the file that the product writes for phase4.
+    """
 
     def pair(name: str) -> Files:
         return world.fr / "keys" / f"{name}.key.pem", world.fr / "keys" / f"{name}.crt.pem"
@@ -250,9 +273,10 @@ def ministry_configuration(
         trust=[*anchors, trusted / "party" / f"sign{signs}.pem"],
         tls_trust=anchors,
         recipients={suite: trusted / "party" / f"encrypt{decrypts}.pem"},
-        pmodes=[pmode_json(p, suite) for p in ministry_pmodes(agreement).values()],
+        pmodes=[] if exported else [pmode_json(p, suite) for p in ministry_pmodes(agreement).values()],
         as4_port=free_port(),
         suite=suite,
+        pmode_file=exported_pmodes(folder, agreement) if exported else None,
     )
 
 

@@ -31,8 +31,9 @@ Rows marked G were played by the gateway as its own process, with phase4 in the 
 and messages of the treaty; in all others the same AS4 code and transport carry payloads of any kind. In each
 row of honest messages both ends compare everything: ids, parties, properties, the digest of every payload,
 what was signed and encrypted; and the receipt, which its receiver verifies and matches with what it sent.
-phase4's profile artifacts could not be had: its P-Modes are set up by hand, with the values of the eDelivery
-profiles 1.15 and 2.0 ([Passerelle's guide](partners/phase4.md)).
+phase4's profile artifacts could not be had: its P-Modes are set up with the values of the eDelivery profiles
+1.15 and 2.0; those of the treaty are read from the file that Passerelle writes for phase4
+([guide](partners/phase4.md)).
 """
 
 

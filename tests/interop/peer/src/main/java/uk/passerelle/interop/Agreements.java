@@ -1,11 +1,15 @@
 package uk.passerelle.interop;
 
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 
 import com.helger.base.state.ETriState;
+import com.helger.json.IJson;
 import com.helger.json.IJsonObject;
+import com.helger.json.serialize.JsonReader;
 import com.helger.phase4.CAS4;
 import com.helger.phase4.model.EMEP;
 import com.helger.phase4.model.EMEPBinding;
@@ -13,6 +17,7 @@ import com.helger.phase4.mgr.MetaAS4Manager;
 import com.helger.phase4.model.mpc.MPC;
 import com.helger.phase4.model.pmode.IPMode;
 import com.helger.phase4.model.pmode.PMode;
+import com.helger.phase4.model.pmode.PModeJsonConverter;
 import com.helger.phase4.model.pmode.PModeParty;
 import com.helger.phase4.model.pmode.PModeReceptionAwareness;
 import com.helger.phase4.model.pmode.leg.PModeLeg;
@@ -37,6 +42,15 @@ final class Agreements {
 
   /** To be called once phase4's global scope has begun: its P-Modes need it. */
   void load(IJsonObject config) {
+    String file = Json.text(config, "pmode_file");
+    if (file != null) {
+      // What `passerelle partner pmode --for phase4` wrote, read by phase4's own converter.
+      IJson found = JsonReader.builder().source(Path.of(file), StandardCharsets.UTF_8).read();
+      for (IJson one : found.getAsArray()) {
+        PMode pmode = PModeJsonConverter.convertToNative(one.getAsObject());
+        all.add(new Agreed(pmode, Suite.RSA, true, pmode.getAgreement(), null));
+      }
+    }
     for (IJsonObject given : Json.objects(config, "pmodes")) {
       Agreed agreed = read(given);
       all.add(agreed);
