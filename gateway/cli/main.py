@@ -13,11 +13,14 @@ from gateway.cli import (
     deadlines,
     demo_command,
     endpoints,
+    holds,
     instance,
     keys,
     listing,
+    operators,
     partner,
     proof,
+    rules,
     send,
 )
 from gateway.cli.common import options
@@ -63,6 +66,8 @@ app.add_typer(send.client, name="client")
 app.add_typer(listing.messages, name="messages")
 app.add_typer(listing.cases, name="cases")
 app.add_typer(deadlines.deadlines, name="deadlines")
+app.add_typer(holds.holds, name="holds")
+app.add_typer(operators.operators, name="operators")
 app.add_typer(endpoints.endpoints, name="endpoints")
 app.add_typer(proof.evidence, name="evidence")
 app.add_typer(proof.audit_log, name="audit")
@@ -71,6 +76,7 @@ app.add_typer(balance.ledger, name="ledger")
 app.add_typer(balance.report, name="report")
 app.add_typer(keys.keys, name="keys")
 app.add_typer(partner.partner, name="partner")
+app.add_typer(rules.rules, name="rules")
 
 
 def main() -> None:

@@ -122,13 +122,14 @@ async def accept(exchange: Exchange, submission: Submission) -> Accepted:
     Raises the UK errors of ``gateway.core.errors``; then nothing is stored.
     """
     async with exchange.store.begin() as tx:
-        accepted = await _accept_in(tx, exchange, submission)
+        accepted = await accept_in(tx, exchange, submission)
     if accepted.record is not None:
         await exchange.store.notify("outbox")  # (7)
     return accepted
 
 
-async def _accept_in(tx: Transaction, exchange: Exchange, submission: Submission) -> Accepted:
+async def accept_in(tx: Transaction, exchange: Exchange, submission: Submission) -> Accepted:
+    """Steps (2) to (6) inside the caller's transaction. Raises as ``accept``; then it must not commit."""
     now = exchange.clock.now()
     key = submission.stored_key
     try:  # (2)

@@ -11,6 +11,7 @@ from gateway.web.rest.http import outer
 from gateway.web.rest.limits import RateLimiter
 from gateway.web.rest.oauth import token
 from gateway.web.rest.read import add_gets
+from gateway.web.rest.rules import add_rules
 from gateway.web.rest.submit import add_posts
 from gateway.web.services import SERVICES, UkServices, UkSettings
 
@@ -33,4 +34,5 @@ def make_app(services: UkServices) -> web.Application:
     app.router.add_post("/oauth/token", token)
     add_posts(app)
     add_gets(app)
+    add_rules(app)
     return app

@@ -65,6 +65,12 @@ class Metrics:
             ("code",),
             registry=self.registry,
         )
+        self.dry_runs = Counter(
+            "passerelle_dry_runs_total",
+            "Messages judged without being taken, by type and verdict",
+            ("type", "verdict"),
+            registry=self.registry,
+        )
         self.backlog = Gauge(
             "passerelle_outbox_rows", "Rows waiting in the outbox", ("endpoint",), registry=self.registry
         )

@@ -21,13 +21,14 @@ from gateway.core.errors import (
 )
 from gateway.core.jws import verify_detached
 from gateway.flows.accept_uk import Submission, accept, validate
+from gateway.flows.dry_run import JUDGED, Rehearsal, refused, rehearse
 from gateway.flows.refusals import audit_refusal
 from gateway.web.expect import expect_later
 from gateway.web.health import METRICS
 from gateway.web.rest.auth import authenticate
 from gateway.web.rest.bodies import Reading, Uploads, read_posted
 from gateway.web.rest.clients import Client
-from gateway.web.rest.http import CORRELATION, SIGNATURE_HEADER, accepts
+from gateway.web.rest.http import CORRELATION, SIGNATURE_HEADER, accepts, json_response
 from gateway.web.rest.problems import problem_of
 from gateway.web.services import SERVICES
 
@@ -109,12 +110,25 @@ def idempotency_key(request: web.Request) -> str:
     return key
 
 
+def wants_dry_run(request: web.Request) -> bool:
+    """``?dry_run=true``. Raises InvalidParameter for anything else: a message that was only to be tried must
+    not be sent because of a typing error."""
+    given = list(request.query.items())
+    if given in ([], [("dry_run", "false")]):
+        return False
+    if given == [("dry_run", "true")]:
+        return True
+    raise InvalidParameter("allowed query parameter: dry_run, once, true or false")
+
+
 def handler_of(route: PostRoute) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """A handler: (1) caller, (2) key, one request at a time for each, then ``_take``."""
+    """A handler: (1) caller, (2) key, one request at a time for each, then ``_take``; a dry run: (1) only."""
 
     async def post(request: web.Request) -> web.Response:
         accepts(request, "application/json")
         client = authenticate(request, route.scope)  # (1)
+        if wants_dry_run(request):
+            return await _try(request, route, client)
         key = idempotency_key(request)  # (2)
         running = request.app[RUNNING]
         if (client.client_id, key) in running:
@@ -150,9 +164,11 @@ async def _refused(
     )
 
 
-async def _take(request: web.Request, route: PostRoute, client: Client, key: str) -> web.Response:
-    """(1) path, (2) signature and contract while reading, (3) the flow, (4) the stored answer."""
-    exchange, metrics = request.app[SERVICES].exchange, request.app[METRICS]
+async def _read(
+    request: web.Request, route: PostRoute, client: Client, key: str, uploads: Uploads
+) -> Submission:
+    """(1) path, (2) signature and contract while reading."""
+    exchange = request.app[SERVICES].exchange
     reference = reference_of(request) if "reference" in request.match_info else None  # (1)
     acknowledges = message_id_of(request) if "id" in request.match_info else None
     signature = request.headers.getall(SIGNATURE_HEADER, [])
@@ -163,28 +179,55 @@ async def _take(request: web.Request, route: PostRoute, client: Client, key: str
         verify=lambda body: verify_detached(body, next(iter(signature), None), keys=client.keys),
         judge=lambda body: validate(exchange, body, route.type, acknowledges=acknowledges),
     )
+    posted = await read_posted(request, how, uploads)  # (2)
+    return Submission(
+        body=posted.body,
+        document=posted.document,
+        attachments=posted.attachments,
+        client_id=client.client_id,
+        expected=route.type,
+        kind=route.kind,
+        reference=reference,
+        acknowledges=acknowledges,
+        idempotency_key=key,
+        target=f"POST {request.path}",
+        correlation_id=request[CORRELATION],
+    )
+
+
+async def _take(request: web.Request, route: PostRoute, client: Client, key: str) -> web.Response:
+    """(1) read, (2) the flow, (3) the stored answer."""
+    exchange, metrics = request.app[SERVICES].exchange, request.app[METRICS]
     async with Uploads(exchange.store) as uploads:
-        posted = await read_posted(request, how, uploads)  # (2)
-        submission = Submission(
-            body=posted.body,
-            document=posted.document,
-            attachments=posted.attachments,
-            client_id=client.client_id,
-            expected=route.type,
-            kind=route.kind,
-            reference=reference,
-            acknowledges=acknowledges,
-            idempotency_key=key,
-            target=f"POST {request.path}",
-            correlation_id=request[CORRELATION],
-        )
-        accepted = await accept(exchange, submission)  # (3)
+        submission = await _read(request, route, client, key, uploads)  # (1)
+        accepted = await accept(exchange, submission)  # (2)
         if accepted.record is not None:
             uploads.keep()
     if accepted.record is not None:
         metrics.accepted.labels(accepted.record.type.value, accepted.record.status.value).inc()
-    answer = accepted.answer  # (4)
+    answer = accepted.answer  # (3)
     return web.Response(status=answer.status, headers=dict(answer.headers), body=answer.body)
+
+
+async def _try(request: web.Request, route: PostRoute, client: Client) -> web.Response:
+    """A dry run: read and judged like any other, then undone; counted, and nothing else is written."""
+    verdict = await _verdict(request, route, client)
+    request.app[METRICS].dry_runs.labels(route.type.value, verdict.outcome.value).inc()
+    return json_response(verdict.document())
+
+
+async def _verdict(request: web.Request, route: PostRoute, client: Client) -> Rehearsal:
+    """Raises what is not about the message: caller, signature, path, sizes, media types."""
+    exchange = request.app[SERVICES].exchange
+    async with Uploads(exchange.store) as uploads:
+        try:
+            submission = await _read(request, route, client, exchange.clock.new_id(), uploads)
+        except (PasserelleError, ContractError) as exc:
+            error = problem_of(exc)
+            if not isinstance(error, JUDGED):
+                raise
+            return refused(route.type, error.problems)
+        return await rehearse(exchange, submission)
 
 
 def add_posts(app: web.Application) -> None:

@@ -48,9 +48,15 @@ class Recorder(UkClient):
         )
 
     async def request(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, data: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        data: Any = None,
+        size: int = 0,
     ) -> Answer:
-        answer = await super().request(method, path, headers=headers, data=data)
+        answer = await super().request(method, path, headers=headers, data=data, size=size)
         bare = path.split("?")[0]
         template = next((t for pattern, t in _TEMPLATES if pattern.fullmatch(bare)), None)
         if template is not None:
@@ -136,6 +142,7 @@ async def _read(client: Recorder, readmission: Any, nomination: Any) -> None:
         f"{message}/evidence",
         "/v1/inbox?wait=0&limit=1",
         "/v1/balance",
+        "/v1/rules",
     ):
         assert (await client.get(path)).status == 200
     assert (await client.get(f"{message}/evidence", accept="application/zip")).status == 200
@@ -179,3 +186,5 @@ async def _bad_posts(client: Recorder, template: str, path: str) -> None:
     await client.post_raw(path, b"{}", headers={"Accept": "text/html"})
     await client.post_raw(path, b" " * 300_000)
     await client.post_raw(template.format(reference="GB01-000000000000", id=_NO_ID), _WITHDRAWAL)
+    assert (await client.post_raw(f"{path}?dry_run=true", b"{}")).status in {200, 404}
+    assert (await client.post_raw(f"{path}?dry_run=1", b"{}")).status == 400

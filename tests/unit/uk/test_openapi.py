@@ -55,6 +55,9 @@ OTHER_ROUTES = {
     ("get", "/v1/inbox"),
     ("get", "/v1/deadlines"),
     ("get", "/v1/balance"),
+    ("get", "/v1/holds"),
+    ("get", "/v1/holds/{id}"),
+    ("get", "/v1/rules"),
     ("post", "/oauth/token"),
     ("get", "/.well-known/jwks.json"),
     ("get", "/openapi.yaml"),
@@ -146,6 +149,8 @@ def test_posts_take_their_type_signed_and_once(route: tuple[str, str], message_t
     parameters = {p["name"]: p for p in map(resolve, operation["parameters"])}
     assert parameters["Idempotency-Key"]["required"]
     assert parameters["x-jws-signature"]["required"]
+    assert parameters["dry_run"]["schema"]["enum"] == ["true", "false"]
+    assert "DryRunVerdict" in json.dumps(resolve(operation["responses"]["200"]))
     answer = operation["responses"]["202"]
     assert set(resolve(answer["content"]["application/json"]["schema"])["required"]) >= {
         "message_id",
