@@ -73,7 +73,7 @@ async def wait_for_room(
 def refuse_waiting(record: MessageRecord) -> None:
     """An operator does not pass over the queue. Raises Conflict for what waits in it."""
     if record.code in CODES:
-        raise Conflict("the message waits for its quota and leaves by itself; an operator can raise the quota")
+        raise Conflict("the message waits for its quota and leaves by itself; raise the quota instead")
 
 
 async def _opening_waits(tx: Transaction, message: Message) -> bool:
