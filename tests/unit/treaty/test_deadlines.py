@@ -304,7 +304,7 @@ EVENTS = sorted({event for table in states.TABLES.values() for _, event in table
     )
 )
 def test_no_order_of_messages_breaks_the_deadlines(events: list[tuple[str, Direction, bool, int]]) -> None:
-    """One open row per clock and case at most, no row changes after it is closed, none is due before it began."""
+    """One open row per clock and case, no row changes after it is closed, none is due before it began."""
     rows: dict[int, Deadline] = {}
     now = T
     for number, (name, direction, received, minutes) in enumerate(events):

@@ -1,0 +1,207 @@
+"""Each warning and breach is told once: with several nodes at the same time, and whenever one of them dies.
+
+On both databases; a node is a store of its own on the same one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.core.records import Channel
+from gateway.core.treaty.clocks import DeadlineState, NewDeadline
+from gateway.flows.deadlines import Event, sweep
+from gateway.flows.exchange import Exchange
+from gateway.flows.ports import DeadlineFilter
+from gateway.flows.webhooks import WebhookTarget
+from gateway.store import SqlStore, open_store
+from gateway.sweeper import watch_deadlines
+from tests.fixtures.databases import PlainKeys
+from tests.fixtures.store_records import accept, new_case
+from tests.fixtures.uk_gateway import Gateway, running_gateway
+
+ROWS = 23
+DAY = dt.timedelta(days=1)
+Told = collections.Counter[tuple[int, str]]
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path, store_url: str) -> AsyncIterator[Gateway]:
+    async with running_gateway(tmp_path, tmp_path, url=store_url) as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def another_node(gateway: Gateway, url: str) -> AsyncIterator[Exchange]:
+    store = open_store(url, keyring=PlainKeys())
+    try:
+        yield dataclasses.replace(gateway.exchange, store=store)
+    finally:
+        await store.close()
+
+
+async def fill(gateway: Gateway) -> None:
+    """Deadlines that are all breached now; every other one had a warning that is due too."""
+    now = gateway.clock.now()
+    async with gateway.exchange.store.begin() as tx:
+        for number in range(ROWS):
+            case = new_case(at=now)
+            record = await accept(tx, case, at=now)
+            due = now - DAY if number % 2 else now + DAY / 2
+            await tx.start_deadline(
+                NewDeadline(
+                    reference=case.reference,
+                    clock="answer",
+                    message_id=record.message_id,
+                    zone="Europe/Paris",
+                    started_at=now - 14 * DAY,
+                    due_at=due,
+                    next_at=now,
+                )
+            )
+
+
+async def told_in(store: SqlStore) -> tuple[Told, Told]:
+    """(deadline, what) as the audit log and as the webhook rows have it."""
+    audited: Told = collections.Counter()
+    hooked: Told = collections.Counter()
+    async with store.begin() as tx:
+        for entry in await tx.audit_entries(limit=5000):
+            if entry.action.startswith("deadline."):
+                audited[int(entry.data["deadline_id"] or 0), entry.action] += 1
+    while True:
+        async with store.begin() as tx:
+            entries = await tx.claim_due(
+                now=dt.datetime(2100, 1, 1, tzinfo=dt.UTC),
+                limit=100,
+                lease=DAY,
+                skip_channels=(Channel.AS4,),
+            )
+            for entry in entries:
+                await tx.complete(entry)
+        if not entries:
+            return audited, hooked
+        for entry in entries:
+            event = json.loads(entry.wire or b"{}")
+            name = event["type"].removeprefix("passerelle.").removesuffix(".v1")
+            hooked[int(event["data"]["deadline_id"]), name] += 1
+
+
+async def everything(exchange: Exchange, *, limit: int = 4) -> list[Event]:
+    found: list[Event] = []
+    while events := await sweep(exchange, limit=limit):
+        found += events
+    return found
+
+
+async def check(gateway: Gateway, expected: Told) -> None:
+    audited, hooked = await told_in(gateway.exchange.store)  # type: ignore[arg-type]  # a SqlStore
+    assert audited == expected
+    assert hooked == expected
+    async with gateway.exchange.store.begin(read_only=True) as tx:
+        rows = (await tx.deadlines(DeadlineFilter(), limit=200)).items
+    assert len(rows) == ROWS
+    assert {r.state for r in rows} == {DeadlineState.BREACHED}
+    assert all(r.next_at is None for r in rows)
+
+
+def all_told(gateway_rows: int = ROWS) -> Told:
+    """One breach each, and one warning for those whose end was still to come."""
+    expected: Told = collections.Counter()
+    for number in range(gateway_rows):
+        expected[number + 1, "deadline.breached"] = 1
+        if number % 2 == 0:
+            expected[number + 1, "deadline.warning"] = 1
+    return expected
+
+
+async def test_several_nodes_tell_each_once(gateway: Gateway, store_url: str) -> None:
+    """Four sweepers of two nodes at the same time, before the end and after it."""
+    await fill(gateway)
+    async with another_node(gateway, store_url) as other:
+        nodes = [gateway.exchange, other] * 2
+        first = await asyncio.gather(*(everything(node) for node in nodes))
+        assert sum(len(found) for found in first) == ROWS
+        gateway.clock.skip(DAY)
+        again = await asyncio.gather(*(everything(node) for node in nodes))
+        assert sum(len(found) for found in again) == (ROWS + 1) // 2
+    await check(gateway, all_told())
+
+
+class Dying(tuple[WebhookTarget, ...]):
+    """Webhook targets of a node that dies while it tells the third deadline."""
+
+    left = 3
+
+    def __iter__(self) -> Iterator[Any]:
+        Dying.left -= 1
+        if Dying.left <= 0:
+            raise SystemError("killed")
+        return super().__iter__()
+
+
+async def test_a_node_that_dies_in_between_has_told_nothing(gateway: Gateway) -> None:
+    """Its transaction is gone with it: state, audit and webhooks; the next node tells everything once."""
+    await fill(gateway)
+    Dying.left = 3
+    dying = dataclasses.replace(gateway.exchange, webhooks=Dying(gateway.exchange.webhooks))
+    with pytest.raises(SystemError):
+        await sweep(dying, limit=10)
+    assert (await told_in(gateway.exchange.store))[0] == collections.Counter()  # type: ignore[arg-type]  # a SqlStore
+    await everything(gateway.exchange)
+    gateway.clock.skip(DAY)
+    await everything(gateway.exchange)
+    await check(gateway, all_told())
+
+
+async def test_stopped_at_any_point_nothing_is_lost_or_repeated(gateway: Gateway) -> None:
+    """The task is cancelled after any time, again and again, as a stopping process does."""
+    await fill(gateway)
+    for steps in range(40):
+        if steps == 20:
+            await everything(gateway.exchange)
+            gateway.clock.skip(DAY)
+        task = asyncio.create_task(everything(gateway.exchange, limit=1))
+        await asyncio.sleep(0.002 * (steps % 20))
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    await everything(gateway.exchange)
+    await check(gateway, all_told())
+
+
+async def test_the_watching_task_tells_by_itself(gateway: Gateway, store_url: str) -> None:
+    """Two nodes watch; one is stopped and a third starts; what comes due while they run is told once."""
+    await fill(gateway)
+    async with another_node(gateway, store_url) as other:
+        first, second = (
+            asyncio.create_task(watch_deadlines(node, longest_s=0.05)) for node in (gateway.exchange, other)
+        )
+        await _until_told(gateway, ROWS)
+        first.cancel()
+        third = asyncio.create_task(watch_deadlines(gateway.exchange, longest_s=0.05))
+        gateway.clock.skip(DAY)
+        await _until_told(gateway, ROWS + (ROWS + 1) // 2)
+        for task in (second, third):
+            task.cancel()
+        await asyncio.gather(first, second, third, return_exceptions=True)
+    await check(gateway, all_told())
+
+
+async def _until_told(gateway: Gateway, count: int) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            async with gateway.exchange.store.begin(read_only=True) as tx:
+                entries = await tx.audit_entries(limit=5000)
+            if sum(e.action.startswith("deadline.") for e in entries) >= count:
+                return
+            await asyncio.sleep(0.02)
