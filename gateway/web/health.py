@@ -74,6 +74,12 @@ class Metrics:
         self.backlog = Gauge(
             "passerelle_outbox_rows", "Rows waiting in the outbox", ("endpoint",), registry=self.registry
         )
+        self.deadlines = Gauge(
+            "passerelle_deadlines",
+            "Time limits open, and breached but not closed, by clock",
+            ("clock", "state"),
+            registry=self.registry,
+        )
 
     def watch_noise(self, gate: NoiseGate) -> None:
         """Shows what the AS4 listener of this process refused to callers that nobody vouches for."""
@@ -103,10 +109,14 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Prometheus text format 0.0.4; the backlog is read when scraped."""
+    """Prometheus text format 0.0.4; backlog and deadlines are read when scraped."""
     found = request.app[METRICS]
     async with request.app[SERVICES].exchange.store.begin() as tx:
         rows = await tx.backlog()
+        limits = await tx.count_deadlines()
+    found.deadlines.clear()
+    for (clock, state), count in limits.items():
+        found.deadlines.labels(clock, state.value).set(count)
     found.backlog.clear()
     for endpoint, count in rows.items():
         found.backlog.labels(endpoint).set(count)

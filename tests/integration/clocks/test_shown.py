@@ -225,3 +225,15 @@ async def test_an_unknown_clock_is_refused_on_the_command_line(life: Life) -> No
     result = await asyncio.to_thread(CliRunner().invoke, app, arguments)
     assert result.exit_code == 1
     assert "passerelle deadlines clocks" in result.stderr
+
+
+async def test_metrics_count_what_runs_and_what_is_late(life: Life) -> None:
+    """By clock and state, for alerts of the operator's own."""
+    opened = await scenarios.requested(life)
+    row = await life.row(opened.reference, "acknowledgement_france")
+    life.wait_until(row.due_at + LATE)
+    await life.sweep()
+    text = (await life.client.request("GET", "/metrics")).body.decode()
+    assert 'passerelle_deadlines{clock="acknowledgement_france",state="breached"} 1.0' in text
+    assert 'passerelle_deadlines{clock="answer",state="open"} 1.0' in text
+    assert 'clock="request"' not in text  # met
