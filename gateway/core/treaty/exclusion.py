@@ -9,8 +9,9 @@ A near key is (1) a name reduced to the consonants that survive the usual transl
 date with its precision. Reduction (``skeleton``): ASCII; articles and ``bin`` dropped; digraphs (kh, sh, th,
 dj …) to one letter; letters that change places between spellings (d/t, g/q/k, b/p, f/v) to one; vowels, y, w
 and a last h dropped; doubled letters once. So umlauts may be written either way, and Arabic script, which
-has no short vowels, gives the same letters as Latin. Up to three readings of a name each give keys: as ASCII,
-with the diacritics spelled out (ç → ch), and in Somali spelling (x → h, c → silent).
+has no short vowels, gives the same letters as Latin. Up to four readings of a name each give keys: as ASCII,
+with the diacritics spelled out (ç → ch), in Somali spelling (x → h, c → silent), and without a first j or a
+glued article.
 
 Keys of a name:
 
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import product
 from typing import Final
 
 from contracts import model
@@ -46,6 +48,8 @@ _ARTICLES = frozenset({"AL", "EL", "UL", "OL", "AS", "ASH", "AD", "AR", "BIN", "
 _SPELLED: Final = str.maketrans({"ç": "ch", "Ç": "Ch", "č": "ch", "Č": "Ch", "ž": "zh", "Ž": "Zh"})
 _ARABIC_ARTICLE = re.compile("(?<!\\S)\u0627\u0644(?=\\S{2})")
 _SOMALI = re.compile(r"X|\bC(?=[AEIOU])")
+_LOOSE = re.compile(r"\bJ(?=[AEIOU])|\b[AE]L(?=[B-DF-HJ-NP-TV-Z][A-Z]{3})")
+"""A first j that is a y elsewhere (Jonas, Yonas), and an article written as a part of the word."""
 _SERVANT = re.compile(r"^ABD[AEOU]{1,2}L$")
 """Abdul, Abdel, Abdoul … as a word of its own: what follows belongs to it."""
 _FOLDS: Final = tuple(
@@ -84,6 +88,8 @@ def _readings(text: str) -> Iterator[str]:
     yield ids.normalise_name(text.translate(_SPELLED))
     if _SOMALI.search(plain):
         yield re.sub(r"\bC(?=[AEIOU])", "", plain).replace("X", "H")
+    if _LOOSE.search(plain):
+        yield _LOOSE.sub("", plain)
 
 
 def _words(reading: str) -> tuple[str, ...]:
@@ -95,10 +101,9 @@ def _words(reading: str) -> tuple[str, ...]:
 
 def _name_keys(name: model.PersonName, *, query: bool) -> Iterator[tuple[str, bool]]:
     """(key, whether it needs the day of birth) of one name."""
-    family = tuple(_readings(name.family_name or ""))
-    given = tuple(_readings(name.given_names or ""))
-    for place in range(max(len(family), len(given))):
-        f, g = family[min(place, len(family) - 1)], given[min(place, len(given) - 1)]
+    family = dict.fromkeys(_readings(name.family_name or ""))
+    given = dict.fromkeys(_readings(name.given_names or ""))
+    for f, g in product(family, given):
         families, givens = _words(f), _words(g)
         words = (*families, *givens)
         letters = "".join(sorted("".join(words)))
