@@ -17,6 +17,8 @@ import datetime as dt
 from enum import Enum, auto
 from typing import Final
 
+import msgspec
+
 from contracts.codes import Direction
 from contracts.model import Message, Withdrawal
 from gateway.core.errors import Conflict, InvalidParameter, OutOfSequence
@@ -243,10 +245,13 @@ async def _first_that_fits(
 async def _judge_again(
     tx: Transaction, exchange: Exchange, message: Message, case: CaseRecord, now: dt.datetime
 ) -> tuple[_Step, str | None, str]:
-    """As if it were posted now: the 14 days, the already returned, the lists. (step, code, all codes)."""
+    """As if it were posted now: the 14 days, the already returned, the lists. (step, code, all codes).
+
+    The time limits count to ``issued_at``, so the judge sees a copy that is issued now; the message itself
+    keeps the header that was signed for."""
     found = await exclusion.check(tx, message, kind=case.kind)
     verdict = judge(
-        message,
+        msgspec.structs.replace(message, issued_at=now),
         case=None,
         agreement=exchange.agreement,
         now=now,
