@@ -18,12 +18,12 @@ from gateway.logs import get_logger
 
 LONGEST_S: Final = 30.0
 _SHORTEST_S: Final = 1.0
+_SETTLED_S: Final = 2.0
 
 
 async def watch_deadlines(exchange: Exchange, *, longest_s: float = LONGEST_S) -> None:
     """Runs until cancelled; survives an unreachable store."""
-    for name in exchange.agreement.clocks.holidays:  # a quarter of a second, not in the first message's time
-        await asyncio.to_thread(calendar_of, name)
+    calendars = list(exchange.agreement.clocks.holidays)
     while True:
         try:
             pause = await _round(exchange, longest_s)
@@ -33,6 +33,10 @@ async def watch_deadlines(exchange: Exchange, *, longest_s: float = LONGEST_S) -
         except Exception:  # noqa: BLE001 — a bug here must not end all watching: logged, tried again
             get_logger().exception("clock.bug")
             pause = longest_s
+        if calendars:  # a quarter of a second: neither while the node starts nor in a message's time
+            await asyncio.sleep(min(pause, _SETTLED_S))
+            await asyncio.to_thread(calendar_of, calendars.pop())
+            continue
         await asyncio.sleep(pause)
 
 

@@ -9,8 +9,9 @@ import zoneinfo
 from gateway.core.records import MessageStatus
 from gateway.core.treaty.clocks import DeadlineState
 from gateway.core.treaty.deadlines import Told
-from gateway.flows import operator
+from gateway.flows import deadlines, operator
 from tests.fixtures.clock_life import LATE, Life
+from tests.fixtures.ends import replace_body
 from tests.fixtures.world import nomination, readmission_request, supplementary_document
 from tests.integration.clocks import scenarios
 from tests.integration.clocks.scenarios import N, R
@@ -188,3 +189,20 @@ async def test_nothing_of_a_person_is_told(life: Life) -> None:
     for person in body["persons"]:
         for name in (person["name"]["family_name"], person["name"]["given_names"]):
             assert name is None or name not in told
+
+
+async def test_a_date_that_the_agreement_does_not_allow_is_set_aside(life: Life) -> None:
+    """Behind the rules, which refuse such a message: 28 days count, and the audit log says so."""
+    opened = await scenarios.requested(life)
+    asked = await life.come(life.decision("information_needed"), opened)
+    record = await life.ends.record(asked)
+    until = (life.now + 40 * DAY).date()
+    async with life.exchange.store.begin() as tx:
+        message = await tx.content(asked)
+        body = life.decision("extension", extended_until=until)
+        await deadlines.came(tx, life.exchange.agreement, record, replace_body(message, body))
+    row = await life.row(opened.reference, "answer_extended")
+    assert row.due_at - row.started_at < 29 * DAY
+    (entry,) = await life.audited("deadline.date_set_aside", "answer_extended")
+    assert entry.data["code"] == "beyond_limit"
+    assert until.isoformat() not in str(entry.data)

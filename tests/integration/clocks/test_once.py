@@ -12,16 +12,18 @@ import dataclasses
 import datetime as dt
 import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.core.errors import Unavailable
 from gateway.core.records import Channel
 from gateway.core.treaty.clocks import DeadlineState, NewDeadline
 from gateway.flows.deadlines import Event, sweep
 from gateway.flows.exchange import Exchange
-from gateway.flows.ports import DeadlineFilter
+from gateway.flows.ports import DeadlineFilter, Store, Transaction
 from gateway.flows.webhooks import WebhookTarget
 from gateway.store import SqlStore, open_store
 from gateway.sweeper import watch_deadlines
@@ -194,6 +196,35 @@ async def test_the_watching_task_tells_by_itself(gateway: Gateway, store_url: st
         for task in (second, third):
             task.cancel()
         await asyncio.gather(first, second, third, return_exceptions=True)
+    await check(gateway, all_told())
+
+
+class Outage:
+    """A store that cannot be reached twice, then fails as a bug would, then works."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._faults = store, [RuntimeError("bug"), Unavailable("gone"), Unavailable("gone")]
+
+    def begin(self, *, read_only: bool = False) -> AbstractAsyncContextManager[Transaction]:
+        if self._faults:
+            raise self._faults.pop()
+        return self._store.begin(read_only=read_only)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+async def test_the_watching_task_outlives_an_outage(gateway: Gateway) -> None:
+    """What came due while the database was away is told when it is back."""
+    await fill(gateway)
+    store = gateway.exchange.store
+    node = dataclasses.replace(gateway.exchange, store=Outage(store))  # type: ignore[arg-type]  # delegates the rest
+    watching = asyncio.create_task(watch_deadlines(node, longest_s=0.05))
+    await _until_told(gateway, ROWS)
+    gateway.clock.skip(DAY)
+    await _until_told(gateway, ROWS + (ROWS + 1) // 2)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
     await check(gateway, all_told())
 
 
