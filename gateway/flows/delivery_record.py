@@ -37,7 +37,7 @@ WITHDRAWN: Final = "withdrawn"
 """Code of messages that a withdrawal stopped."""
 Facts = dict[str, str | int | bool | None]
 REFUSED_BY_PARTNER: Final = frozenset({"EBMS:0004"})
-"""The partner took the message apart and refuses its content: ``rejected``."""
+"""The partner took the message apart and refuses its content: ``rejected``, when it was sent but once."""
 _ENDED: Final = frozenset({MessageStatus.ACKNOWLEDGED, MessageStatus.REJECTED, MessageStatus.CANCELLED})
 
 
@@ -133,7 +133,11 @@ async def record_delivered(job: Job, attempt: Try, d: Delivery) -> Outcome:
 async def record_failure(job: Job, attempt: Try, error: PasserelleError, d: Delivery) -> Outcome:
     code = attempt.partner_code or error.code
     if attempt.partner_code in REFUSED_BY_PARTNER:
-        return await record_end(job, attempt, code, MessageStatus.REJECTED, d)
+        # phase4 answers a duplicate with this code too. After an attempt whose answer was lost nobody can tell
+        # whether the partner refuses the message or has it already: an operator asks, nothing is claimed.
+        lost_before = job.record.attempts > 0
+        status = MessageStatus.FAILED if lost_before else MessageStatus.REJECTED
+        return await record_end(job, attempt, code, status, d)
     now = attempt.finished_at
     next_step = decide(
         job.entry.attempts + 1,

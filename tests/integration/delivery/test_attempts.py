@@ -245,6 +245,21 @@ async def test_a_refused_payload_is_rejected(ends: Ends) -> None:
     assert (record.status, record.code) == (MessageStatus.REJECTED, "EBMS:0004")
 
 
+@pytest.mark.as4(32)
+async def test_a_refusal_after_a_lost_answer_is_for_an_operator(ends: Ends) -> None:
+    """phase4 answers a duplicate with EBMS:0004: after an attempt whose answer was lost, the partner may have
+    the message, so it is ``failed``, not ``rejected``; nobody can tell."""
+    ends.partner.answer = plain(200)
+    message = await ends.open_case()
+    assert await ends.deliver() is Outcome.RETRY
+    ends.clock.skip(3600)
+    ends.partner.answer = error(PayloadRefused("no"))
+    assert await ends.deliver() is Outcome.FAILED
+    record = await ends.record(message.message_id)
+    assert (record.status, record.code) == (MessageStatus.FAILED, "EBMS:0004")
+    assert not record.receipt_verified
+
+
 async def test_retry_after_is_honoured(ends: Ends) -> None:
     """A longer Retry-After moves the next attempt."""
     ends.partner.answer = plain(503, retry_after=100)
