@@ -11,6 +11,10 @@ import contextlib
 import dataclasses
 import datetime as dt
 import json
+import random
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -177,6 +181,34 @@ async def test_stopped_at_any_point_nothing_is_lost_or_repeated(gateway: Gateway
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+    await everything(gateway.exchange)
+    await check(gateway, all_told())
+
+
+def kill_while_it_tells(url: str, now: dt.datetime, delay: float) -> bool:
+    """Starts a node and kills it (kill -9) ``delay`` seconds after its first commit; whether it was done."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.integration.clocks.sweep_child", url, now.isoformat()],
+        cwd=Path(__file__).parents[3],
+        stdout=subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    with child.stdout:
+        child.stdout.readline()
+        time.sleep(delay)
+        child.kill()
+    return child.wait() == 0
+
+
+async def test_killed_at_any_instant_nothing_is_lost_or_repeated(gateway: Gateway, store_url: str) -> None:
+    """Whole processes, killed while they tell; the next one goes on where the last commit was."""
+    await fill(gateway)
+    for _ in range(3):
+        await asyncio.to_thread(
+            kill_while_it_tells, store_url, gateway.clock.now(), random.uniform(0.0, 0.02)
+        )
+    await everything(gateway.exchange)
+    gateway.clock.skip(DAY)
     await everything(gateway.exchange)
     await check(gateway, all_told())
 
