@@ -55,8 +55,9 @@ def as_csv(report: Json, lang: str) -> str:
 
 def as_html(report: Json, lang: str) -> str:
     """A page to print on A4 or to read; needs nothing from outside."""
-    words = TEXTS[lang]
-    return _template().render(report=report, words=words, lang=lang, day=_day_in(lang), signed=signed)
+    return _template().render(
+        report=report, words=TEXTS[lang], lang=lang, day=_day(lang), short_day=_day(lang, 3), signed=signed
+    )
 
 
 RENDERERS: Final[Mapping[str, Callable[[Json, str], str]]] = {
@@ -71,14 +72,14 @@ def signed(value: int) -> str:
     return f"{value:+d}".replace("-", "\N{MINUS SIGN}") if value else "0"
 
 
-def _day_in(lang: str) -> Callable[[str], str]:
-    """ISO day → as each country prints it: 23 November 2026 and 23/11/2026 (JJ/MM/AAAA)."""
+def _day(lang: str, letters: int | None = None) -> Callable[[str], str]:
+    """ISO day → as each country prints it: 23 November 2026 (months cut to ``letters``) and 23/11/2026."""
 
     def day(value: str) -> str:
         found = dt.date.fromisoformat(value)
         if lang == "fr":
             return found.strftime("%d/%m/%Y")
-        return f"{found.day} {_MONTHS[found.month - 1]} {found.year}"
+        return f"{found.day} {_MONTHS[found.month - 1][:letters]} {found.year}"
 
     return day
 
