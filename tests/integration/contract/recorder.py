@@ -119,6 +119,10 @@ async def _nomination(gateway: Gateway, client: Recorder) -> Any:
     second = await client.good(NOMINATIONS, body)
     withdrawal = {"type": "Withdrawal", "reason": "litigation", "at": since}
     await client.good(f"{NOMINATIONS}/{second['reference']}/withdrawals", withdrawal)
+    returned = example_body("ReadmissionRequest")["persons"][0]
+    alike = {**body["persons"][0], **{key: returned[key] for key in ("name", "birth_date")}}
+    held = await client.good(NOMINATIONS, {**body, "persons": [alike, *body["persons"][1:]]})
+    assert held["status"] == "held"
     return opened
 
 
@@ -145,6 +149,8 @@ async def _read(client: Recorder, readmission: Any, nomination: Any) -> None:
         "/v1/rules",
     ):
         assert (await client.get(path)).status == 200
+    holds = (await client.get("/v1/holds?limit=1")).json()["items"]
+    assert (await client.get(f"/v1/holds/{holds[0]['message_id']}")).json()["reasons"]
     assert (await client.get(f"{message}/evidence", accept="application/zip")).status == 200
     for path in ("/.well-known/jwks.json", "/openapi.yaml", "/docs", "/livez", "/readyz", "/metrics"):
         assert (await client.request("GET", path)).status == 200
