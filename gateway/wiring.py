@@ -84,6 +84,7 @@ def make_french_inbox(
         access_point=access_point,
         agreement=instance.agreement,
         webhooks=exchange.webhooks,
+        issuer=exchange.issuer,
         delivery=make_delivery(instance, exchange, access_point, french_transport(instance)),
         pull_lease=dt.timedelta(seconds=instance.settings.pull.lease_s),
         noise=noise or noise_gate(instance.settings),

@@ -16,22 +16,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from lxml import etree
-
 from contracts import codes, model
 from contracts.codes import AckStatus, Direction
 from contracts.ports import ContractError, Problem, ValidDocument
-from contracts.xml import MAX_BYTES, XmlRefused, parse_xml
-from gateway.core import identifiers
+from contracts.xml import MAX_BYTES
 from gateway.core.as4.content import Octets, size_of
 from gateway.core.as4.message import Sealed
 from gateway.core.as4.pmode import ReceiptReply
 from gateway.core.as4.verified import VerifiedError, VerifiedPullRequest, VerifiedUserMessage
 from gateway.core.errors import As4Error, OutOfSequence, PayloadRefused, PrivacyBreach, ValueInconsistent
 from gateway.core.records import CaseRecord, Channel, Evidence, EvidenceKind, MessageRecord, MessageStatus
-from gateway.core.treaty import privacy, states
-from gateway.core.treaty.rules import CaseView, judge
-from gateway.flows import deadlines, exclusion
+from gateway.core.treaty import privacy, privacy_wire, states
+from gateway.core.treaty.rules import judge
+from gateway.flows import deadlines, exclusion, french_privacy
 from gateway.flows.callback import owe_receipt
 from gateway.flows.contents import in_memory, in_thread
 from gateway.flows.french_inbox import ACTOR, AGAIN, NOTHING, As4Answer, FrenchInbox, refuse, signed
@@ -52,6 +49,8 @@ class _Valid:
     verified: VerifiedUserMessage
     document: ValidDocument
     message: model.Message
+    wire: tuple[str, ...]
+    """What came around the document, for the privacy gate."""
 
 
 async def accept(inbox: FrenchInbox, content_type: str, body: Octets, *, remote: str = "") -> As4Answer:
@@ -67,7 +66,7 @@ async def accept(inbox: FrenchInbox, content_type: str, body: Octets, *, remote:
     except As4Error as exc:
         return await refuse(inbox, exc, remote=remote)
     if isinstance(opened, VerifiedUserMessage):
-        return await take_in(inbox, opened, now)
+        return await take_in(inbox, opened, now, wire=_around(content_type, body))
     if isinstance(opened, VerifiedPullRequest):
         return await serve_pull(inbox, opened, remote=remote)
     return await take_signal(inbox, opened, content_type, body)
@@ -88,7 +87,14 @@ async def accept_pulled(
         )
     except As4Error as exc:
         return await refuse(inbox, exc)
-    return opened if isinstance(opened, VerifiedError) else await take_in(inbox, opened, now)
+    if isinstance(opened, VerifiedError):
+        return opened
+    return await take_in(inbox, opened, now, wire=_around(content_type, body))
+
+
+def _around(content_type: str, body: Octets) -> tuple[str, ...]:
+    """Texts of the MIME headers; a body too large for memory holds no document that we take."""
+    return privacy_wire.mime_texts(content_type, body if isinstance(body, bytes) else b"")
 
 
 async def _opened(body: Octets, work: Callable[[], T]) -> T:
@@ -96,8 +102,10 @@ async def _opened(body: Octets, work: Callable[[], T]) -> T:
     return work() if isinstance(body, bytes) else await in_thread(work)
 
 
-async def take_in(inbox: FrenchInbox, verified: VerifiedUserMessage, now: dt.datetime) -> As4Answer:
-    """Steps (2) to (6) for a verified message. Raises as ``accept``."""
+async def take_in(
+    inbox: FrenchInbox, verified: VerifiedUserMessage, now: dt.datetime, *, wire: tuple[str, ...]
+) -> As4Answer:
+    """Steps (2) to (6) for a verified message. ``wire``: texts of its MIME headers. Raises as ``accept``."""
     try:
         receipt = inbox.access_point.receipt(verified, signal_id=inbox.clock.new_id(), now=now)
         if verified.is_ping:
@@ -105,7 +113,7 @@ async def take_in(inbox: FrenchInbox, verified: VerifiedUserMessage, now: dt.dat
         stored = await _stored_receipt(inbox, verified, now)  # (2)
         if stored is not None:
             return stored
-        valid = await _validate(inbox, verified)  # (3)
+        valid = await _validate(inbox, verified, wire)  # (3)
         try:
             await _store(inbox, valid, receipt, now)  # (4) (5)
         except DuplicateMessage:
@@ -163,10 +171,13 @@ async def _owe_receipt(inbox: FrenchInbox, record: MessageRecord, now: dt.dateti
 # ---- (3) ----------------------------------------------------------------------------------------
 
 
-async def _validate(inbox: FrenchInbox, verified: VerifiedUserMessage) -> _Valid:
+async def _validate(inbox: FrenchInbox, verified: VerifiedUserMessage, wire: tuple[str, ...]) -> _Valid:
     """Raises PayloadRefused, PrivacyBreach, ValueInconsistent."""
+    wire = (*privacy_wire.header_texts(verified.message), *wire)
     if len(verified.payloads) > 1:
-        raise PrivacyBreach("attachments from France are not allowed (Art 16)")
+        raise PrivacyBreach(
+            "attachments from France are not allowed (Art 16)", problems=(privacy.attachment_problem(),)
+        )
     if not verified.payloads:
         raise PayloadRefused("there is no document in the message")
     if size_of(verified.payloads[0].content) > MAX_BYTES:
@@ -176,7 +187,7 @@ async def _validate(inbox: FrenchInbox, verified: VerifiedUserMessage) -> _Valid
         document = inbox.french.validate(content)
         message = inbox.french.to_canonical(document)
     except ContractError as exc:
-        await _refuse_personal_data(inbox, verified, content)
+        await french_privacy.refuse_personal_data(inbox.store, verified.message, content, wire)
         raise PayloadRefused("the document is against the contract", problems=exc.problems) from exc
     header = verified.message
     if header.message_id.partition("@")[0] != message.message_id:
@@ -187,46 +198,7 @@ async def _validate(inbox: FrenchInbox, verified: VerifiedUserMessage) -> _Valid
         raise ValueInconsistent("Action and the document's type differ")
     if Direction.FR_TO_UK not in codes.SENDERS[message.type]:
         raise PayloadRefused("France does not send this type of message")
-    return _Valid(verified=verified, document=document, message=message)
-
-
-async def _refuse_personal_data(inbox: FrenchInbox, verified: VerifiedUserMessage, content: bytes) -> None:
-    """A document that the contract refuses may be refused because of personal data: then it is an incident
-    of Art 16, not only a mistake of form. Raises PrivacyBreach."""
-    try:
-        texts = privacy.raw_texts(parse_xml(content))
-    except XmlRefused:
-        return
-    async with inbox.store.begin(read_only=True) as tx:
-        case = await tx.case_by_conversation(verified.message.conversation_id)
-        view = await _view(tx, case) if case is not None else None
-    reference = case.reference if case is not None else ""
-    stand_in = model.Message(
-        message_id=verified.message.message_id.partition("@")[0],
-        reference=reference,
-        conversation_id=verified.message.conversation_id,
-        issued_at=verified.message.timestamp,
-        in_reply_to=None,
-        body=model.StatusUpdate(code=codes.StatusUpdateCode.MEDICAL_ENDED, since=verified.message.timestamp),
-    )
-    problems = privacy.check_from_france(stand_in, texts, names=_names(view))
-    if problems:
-        raise PrivacyBreach("the document carries personal data (Art 16)", problems=problems)
-
-
-async def _view(tx: Transaction, case: CaseRecord) -> CaseView:
-    history = await tx.history(case.reference)
-    return CaseView(
-        kind=case.kind,
-        status=case.status,
-        created_at=case.created_at,
-        messages=tuple(message for _, message in history),
-    )
-
-
-def _names(view: CaseView | None) -> frozenset[str]:
-    messages = view.messages if view is not None else ()
-    return frozenset(name for message in messages for name in identifiers.names_of(message))
+    return _Valid(verified=verified, document=document, message=message, wire=wire)
 
 
 # ---- (4) ----------------------------------------------------------------------------------------
@@ -256,8 +228,8 @@ async def _allowed(
                 "it answers a message of no such case",
                 "réponse à un message inconnu",
             )
-    view = await _view(tx, case)
-    _check_privacy(valid, view)
+    view = await french_privacy.case_with_receipt(tx, case)
+    french_privacy.check(message, valid.document, valid.verified.message, valid.wire, view)
     verdict = judge(message, case=view, agreement=inbox.agreement, now=now, direction=Direction.FR_TO_UK)
     if verdict.refuse:
         raise PayloadRefused("rules of the agreement refuse the message", problems=verdict.problems)
@@ -268,24 +240,6 @@ async def _allowed(
             "out_of_sequence", "/", exc.detail, "message impossible dans l'état du dossier"
         ) from exc
     return case, status
-
-
-def _check_privacy(valid: _Valid, view: CaseView) -> None:
-    """Art 16 on everything that came: header properties, every text, the canonical message."""
-    header = valid.verified.message
-    document = valid.document.parsed
-    if not etree.iselement(document):
-        raise TypeError("the French contract judges XML")
-    problems = privacy.check_from_france(
-        valid.message,
-        privacy.raw_texts(document),
-        names=_names(view),
-        properties=[p.name for p in header.properties],
-        part_properties=[p.name for part in header.parts for p in part.properties],
-        document=document,
-    )
-    if problems:
-        raise PrivacyBreach("the message carries personal data (Art 16)", problems=problems)
 
 
 # ---- (5) ----------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ from typing import Final
 
 from contracts.ports import Adapter
 from gateway.core.as4.message import Sealed, UserMessage
-from gateway.core.errors import As4Error, PrivacyBreach
+from gateway.core.errors import As4Error
 from gateway.core.treaty.agreement import Agreement
+from gateway.flows import incidents
 from gateway.flows.access_point import AccessPoint
 from gateway.flows.delivery_record import Delivery
 from gateway.flows.noise import NoiseGate
@@ -34,6 +35,8 @@ class FrenchInbox:
     access_point: AccessPoint
     agreement: Agreement
     webhooks: tuple[WebhookTarget, ...] = ()
+    issuer: str = ""
+    """Public base URL of the gateway: ``source`` and links of events."""
     delivery: Delivery | None = None
     """For what concerns our own messages: handing them out, receipts by callback. None: refused."""
     pull_lease: dt.timedelta = dt.timedelta(minutes=10)
@@ -117,14 +120,15 @@ async def _audit(
         await tx.append_audit(
             at=now,
             actor=f"party:{party}" if party is not None else ACTOR,
-            action="privacy.incident" if isinstance(exc, PrivacyBreach) else "message.refused",
+            action=incidents.action_of(exc),
             subject=shown or "as4",
             data={
                 "code": exc.code,
                 "ebms": exc.ebms.code if exc.ebms is not None else None,
-                "codes": " ".join(sorted({p.code for p in exc.problems})[:20]),
+                "codes": incidents.codes_of(exc),
                 "as4_message_id_sha256": digest,
                 "type": message.action if message is not None else None,
                 **more,
             },
         )
+        await incidents.tell(tx, inbox.webhooks, exc, message, issuer=inbox.issuer, now=now)

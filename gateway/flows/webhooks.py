@@ -39,6 +39,8 @@ class WebhookEvent(StrEnum):
     """A time limit of a case comes near."""
     DEADLINE_BREACHED = "deadline.breached"
     """A time limit of a case has passed."""
+    PRIVACY_INCIDENT = "privacy.incident"
+    """France sent personal data (Art 16); it was refused."""
 
 
 EVENT_MEDIA_TYPE: Final = "application/cloudevents+json"
@@ -47,6 +49,7 @@ _CLOUD_TYPES: Final = {
     WebhookEvent.MESSAGE_STATUS: "passerelle.message.status.v1",
     WebhookEvent.DEADLINE_WARNING: "passerelle.deadline.warning.v1",
     WebhookEvent.DEADLINE_BREACHED: "passerelle.deadline.breached.v1",
+    WebhookEvent.PRIVACY_INCIDENT: "passerelle.privacy.incident.v1",
 }
 
 

@@ -1,22 +1,22 @@
 """Art 16: France never sends personal data to the UK; the UK sends only what the agreement needs.
 
-``check_from_france`` looks at the canonical message *and* at every text of the raw document, because what a
-mapping drops would otherwise slip through. Findings name a place by number and a code, never a value.
+``check_from_france`` looks at the canonical message, at every text of the raw document *and* at what came
+around it (ids, properties, MIME headers), because what a mapping drops would otherwise slip through. Findings
+name a place by number and a code, never a value. How a text is searched: ``privacy_detectors``.
 """
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
+from typing import Any, Final
 
 from lxml import etree
 
-from contracts import codelists, model
+from contracts import model
 from contracts.codes import Direction, MessageType
 from contracts.ports import Problem
-from gateway.core.identifiers import normalise, normalise_name
+from gateway.core.treaty.privacy_detectors import Found, findings, with_words
 
 FROM_FRANCE: Mapping[MessageType, frozenset[str]] = {
     MessageType.ACKNOWLEDGEMENT: frozenset({"of_message", "status", "code", "at"}),
@@ -108,8 +108,12 @@ class Breach(StrEnum):
     ATTACHMENT = "privacy.attachment"
     UNKNOWN_PROPERTY = "privacy.unknown_property"
     COMMENT = "privacy.comment"
+    NAMESPACE = "privacy.namespace"
+    SCHEMA_HINT = "privacy.schema_hint"
     AGDREF_NUMBER = "privacy.agdref_number"
     NAME = "privacy.name"
+    DOCUMENT_NUMBER = "privacy.document_number"
+    ENCODED = "privacy.encoded"
 
 
 _TEXTS: Mapping[Breach, tuple[str, str]] = {
@@ -130,6 +134,22 @@ _TEXTS: Mapping[Breach, tuple[str, str]] = {
         "The document has a comment or processing instruction.",
         "Le document contient un commentaire ou une instruction de traitement.",
     ),
+    Breach.NAMESPACE: (
+        "The document declares a namespace that the contract does not use.",
+        "Le document déclare un espace de noms étranger au contrat.",
+    ),
+    Breach.SCHEMA_HINT: (
+        "The document has a schema hint, which the contract does not use.",
+        "Le document porte une indication de schéma étrangère au contrat.",
+    ),
+    Breach.DOCUMENT_NUMBER: (
+        "The number of a document of the case may not travel to the UK (Art 16).",
+        "Le numéro d'un document du dossier ne peut être transmis au Royaume-Uni (art. 16).",
+    ),
+    Breach.ENCODED: (
+        "An encoded value stands for personal data (Art 16).",
+        "Une valeur encodée recouvre des données à caractère personnel (art. 16).",
+    ),
     Breach.AGDREF_NUMBER: (
         "A ten-digit number may not travel to the UK (AGDREF, Art 16).",
         "Un numéro à dix chiffres ne peut être transmis au Royaume-Uni (AGDREF, art. 16).",
@@ -146,14 +166,14 @@ def text_of(breach: Breach) -> tuple[str, str]:
     return _TEXTS[breach]
 
 
-# ten digits and no more, also when written in groups; hyphens are left out, since dates have them
-_TEN_DIGITS = re.compile(r"(?<!\d)\d(?:[ \u00a0\u202f.]?\d){9}(?!\d)")
-_UUID = re.compile(model.UUID_PATTERN)
-_SHORTEST_NAME = 2
-_SHORTEST_WORD = 4
-"""Words of this length in a longer name are looked for by themselves."""
-_SHORTEST_RUN = 6
-"""Names of this length are found even inside a longer run of letters."""
+_XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
+_XML: Final = "http://www.w3.org/XML/1998/namespace"
+_CODES: Final[Mapping[Found, Breach]] = {
+    Found.NUMBER: Breach.AGDREF_NUMBER,
+    Found.NAME: Breach.NAME,
+    Found.DOCUMENT: Breach.DOCUMENT_NUMBER,
+    Found.ENCODED: Breach.ENCODED,
+}
 
 
 def _problem(code: Breach, path: str) -> Problem:
@@ -161,21 +181,48 @@ def _problem(code: Breach, path: str) -> Problem:
     return Problem(path=path, code=str(code), message_en=en, message_fr=fr)
 
 
-def raw_texts(root: etree._Element) -> tuple[str, ...]:
-    """Every text and attribute value of a document, comments and processing instructions included."""
+def attachment_problem() -> Problem:
+    """The finding on a message with more parts than its document."""
+    return _problem(Breach.ATTACHMENT, "/body/attachments")
+
+
+def raw_texts(root: etree._Element, *, names_of_parts: bool = False) -> tuple[str, ...]:
+    """Every text and attribute value of a document, comments, processing instructions, namespace prefixes and
+    foreign namespaces included. ``names_of_parts``: also names of elements, attributes and the document's own
+    namespace, for one that the contract refused; those of a valid one are the contract's own."""
     found: list[str] = []
-    for element in root.getroottree().iter():
+    spaces: set[str] = set()
+    own = {_XSI, _XML, None if names_of_parts else etree.QName(root).namespace}
+    nodes: Iterator[Any] = root.getroottree().iter()
+    for element in nodes:
         found.extend(text for text in (element.text, element.tail) if text and text.strip())
-        if isinstance(element.tag, str):
-            found.extend(str(value) for value in element.attrib.values() if value)
+        if not isinstance(element.tag, str):
+            target = getattr(element, "target", None)  # of a processing instruction
+            found.extend([target] if target else [])
+            continue
+        found.extend(str(value) for value in element.attrib.values() if value)
+        spaces.update(part for pair in element.nsmap.items() for part in pair if part and part not in own)
+        if names_of_parts:
+            found.extend(etree.QName(name).localname for name in (element.tag, *element.attrib))
     outside = [*root.itersiblings(preceding=True), *root.itersiblings()]
     found.extend(text for node in outside if (text := node.text) and text.strip())
-    return tuple(found)
+    return (*found, *sorted(spaces))
 
 
 def _comments(root: etree._Element) -> bool:
     nodes = [*root.iter(), *root.itersiblings(preceding=True), *root.itersiblings()]
     return any(not isinstance(node.tag, str) for node in nodes)
+
+
+def _foreign(root: etree._Element) -> Iterator[Problem]:
+    """Namespaces and schema hints: XSD allows both anywhere, the contract uses neither."""
+    own = {etree.QName(root).namespace, _XSI, _XML}
+    elements = [element for element in root.iter() if isinstance(element.tag, str)]
+    if any(space not in own for element in elements for space in element.nsmap.values()):
+        yield _problem(Breach.NAMESPACE, "/")
+    names = [etree.QName(name) for element in elements for name in element.attrib]
+    if any(name.namespace == _XSI and name.localname != "nil" for name in names):
+        yield _problem(Breach.SCHEMA_HINT, "/")
 
 
 def _message_texts(message: model.Message) -> tuple[str, ...]:
@@ -194,46 +241,15 @@ def _message_texts(message: model.Message) -> tuple[str, ...]:
     return tuple(walk(message.body))
 
 
-@functools.cache
-def _wire_codes() -> frozenset[str]:
-    """Every agreed code, canonical and French: a value that is one says nothing about a person."""
-    return frozenset(
-        code
-        for enum in codelists.CODE_LISTS
-        for member, french in codelists.to_french(enum).items()
-        for code in (str(member.value), french)
-    )
-
-
-def _has_name(text: str, names: Collection[str]) -> bool:
-    if text in _wire_codes():
-        return False
-    words = f" {normalise_name(text)} "
-    run = normalise(text)
-    for name in names:
-        if len(name) >= _SHORTEST_NAME and f" {name} " in words:
-            return True
-        solid = name.replace(" ", "")
-        if len(solid) >= _SHORTEST_RUN and solid in run:
-            return True
-    return False
-
-
-def _with_words(names: Collection[str]) -> frozenset[str]:
-    words = {word for name in names for word in name.split() if len(word) >= _SHORTEST_WORD}
-    return frozenset({*names, *words})
-
-
-def _value_breaches(texts: Iterable[str], names: Collection[str], own: Collection[str]) -> Iterator[Problem]:
+def _value_breaches(
+    place: str, texts: Iterable[str], names: Collection[str], documents: Collection[str], own: Collection[str]
+) -> Iterator[Problem]:
     for number, raw in enumerate(texts):
         text = raw.strip()
         for known in own:
             text = text.replace(known, "\n")
-        # no group of a UUID has ten characters, so digits inside one are never a number of their own
-        if not _UUID.match(text) and _TEN_DIGITS.search(text):
-            yield _problem(Breach.AGDREF_NUMBER, f"text {number}")
-        if _has_name(text, names):
-            yield _problem(Breach.NAME, f"text {number}")
+        for found in sorted(findings(text, names, documents)):
+            yield _problem(_CODES[found], f"{place} {number}")
 
 
 def _field_breaches(
@@ -252,6 +268,8 @@ def check_from_france(
     raw_texts: Iterable[str],
     *,
     names: Collection[str] = (),
+    documents: Collection[str] = (),
+    wire: Iterable[str] = (),
     attachments: int = 0,
     properties: Iterable[str] = (),
     part_properties: Iterable[str] = (),
@@ -260,9 +278,10 @@ def check_from_france(
     """Everything in a French message that Art 16 forbids; empty when it may be stored.
 
     ``raw_texts``: texts of the raw document (``raw_texts(root)``). ``names``: names of the case as
-    ``identifiers.names_of`` gives them. ``attachments``: payload parts beside the document. ``properties``,
-    ``part_properties``: names of AS4 properties. ``document``: its root, to find comments. Paths are JSON
-    pointers, or ``text n`` with the number of the raw text.
+    ``identifiers.names_of`` gives them; ``documents``: its normalised document numbers. ``wire``: values that
+    came around the document (ids, property values, MIME headers). ``attachments``: payload parts beside the
+    document. ``properties``, ``part_properties``: names of AS4 properties. ``document``: its root, to find
+    comments, namespaces and schema hints. Paths are JSON pointers, or ``text n`` and ``wire n``.
     """
     # the case's own identifiers are ours, and their letters and digits are random
     own = {message.message_id, message.reference, message.conversation_id, message.in_reply_to or ""}
@@ -271,13 +290,17 @@ def check_from_france(
     own.discard("")
     found = list(_field_breaches(message, FROM_FRANCE))
     if attachments or message.attachments:
-        found.append(_problem(Breach.ATTACHMENT, "/body/attachments"))
+        found.append(attachment_problem())
     for given, allowed in ((properties, AS4_PROPERTIES), (part_properties, PART_PROPERTIES)):
         if set(given) - allowed:
             found.append(_problem(Breach.UNKNOWN_PROPERTY, "/"))
-    if document is not None and _comments(document):
-        found.append(_problem(Breach.COMMENT, "/"))
-    found.extend(_value_breaches((*raw_texts, *_message_texts(message)), _with_words(names), own))
+    if document is not None:
+        found.extend([_problem(Breach.COMMENT, "/")] if _comments(document) else ())
+        found.extend(_foreign(document))
+    words = with_words(names)
+    texts = (*raw_texts, *_message_texts(message))
+    found.extend(_value_breaches("text", texts, words, documents, own))
+    found.extend(_value_breaches("wire", wire, words, documents, own))
     return tuple(found)
 
 

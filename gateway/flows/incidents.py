@@ -1,0 +1,91 @@
+"""Incidents of Art 16: recorded without their content, and told to the operators of both sides.
+
+France learns it from the signed error that answers its message; ours from the audit entry
+``privacy.incident``, from the log, and, where a client registered for it, from the webhook of that name.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable
+from typing import Final
+
+from gateway.core.as4.message import UserMessage
+from gateway.core.errors import As4Error, PrivacyBreach
+from gateway.core.records import Channel, MessageRecord
+from gateway.flows.ports import MessageFilter, Transaction
+from gateway.flows.webhooks import EVENT_MEDIA_TYPE, WebhookEvent, WebhookTarget
+
+ACTION: Final = "privacy.incident"
+EVENT_TYPE: Final = "passerelle.privacy.incident.v1"
+"""CloudEvents type of the webhook."""
+_MOST_CODES = 20
+
+
+def action_of(exc: As4Error) -> str:
+    """What the audit entry of a refusal is called."""
+    return ACTION if isinstance(exc, PrivacyBreach) else "message.refused"
+
+
+def codes_of(exc: As4Error) -> str:
+    """Codes of the findings, each once, sorted, blank between; never a value."""
+    return " ".join(sorted({p.code for p in exc.problems})[:_MOST_CODES])
+
+
+async def tell(
+    tx: Transaction,
+    targets: Iterable[WebhookTarget],
+    exc: As4Error,
+    message: UserMessage | None,
+    *,
+    issuer: str,
+    now: dt.datetime,
+) -> int:
+    """Webhooks about a breach, in the transaction of its audit entry; returns how many.
+
+    The event names the case by the link to it, the party and the codes are in the audit entry. A breach that
+    belongs to no case of ours has nothing to link to, and is told by audit and log alone.
+    """
+    if not isinstance(exc, PrivacyBreach) or message is None:
+        return 0
+    case = await tx.case_by_conversation(message.conversation_id)
+    if case is None:
+        return 0
+    opening = await _opening(tx, case.reference)
+    if opening is None:
+        return 0
+    wanted = [target for target in targets if target.wants(WebhookEvent.PRIVACY_INCIDENT, None)]
+    body = _event(opening, codes_of(exc), issuer=issuer, now=now)
+    for target in wanted:
+        await tx.enqueue(
+            channel=Channel.WEBHOOK,
+            endpoint=target.webhook_id,
+            message_id=opening.message_id,
+            reference=opening.reference,
+            due_at=now,
+            wire=body,
+            wire_content_type=EVENT_MEDIA_TYPE,
+        )
+    return len(wanted)
+
+
+def _event(opening: MessageRecord, codes: str, *, issuer: str, now: dt.datetime) -> bytes:
+    """The CloudEvent: codes, and a link to the case that ``opening`` opened; no content."""
+    path = "nominations" if opening.reference[2:4] == "02" else "readmission-requests"
+    value = {
+        "specversion": "1.0",
+        "id": f"incident_{opening.message_id}_{int(now.timestamp() * 1000)}",
+        "source": issuer,
+        "type": EVENT_TYPE,
+        "time": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "subject": opening.message_id,
+        "datacontenttype": "application/json",
+        "data": {"codes": codes.split(), "link": f"{issuer}/v1/{path}/{opening.reference}"},
+    }
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+async def _opening(tx: Transaction, reference: str) -> MessageRecord | None:
+    page = await tx.list_messages(MessageFilter(reference=reference), limit=1, newest_first=False)
+    return next(iter(page.items), None)
