@@ -107,6 +107,11 @@ def _starts(clock: Clock, what: Occurrence) -> bool:
     return terms.counts_from is not CountsFrom.ARRIVAL or _arrival(what.body) is not None
 
 
+def _corrects(clock: Clock, what: Occurrence) -> bool:
+    """Whether the message only says when the clock began."""
+    return clock.terms.counts_from is CountsFrom.ARRIVAL and MessageType.CORRECTION.value in what.names
+
+
 def _arrival(body: model.Body | None) -> dt.datetime | None:
     arrival = body.arrival if isinstance(body, model.ReadmissionRequest | model.Correction) else None
     return arrival.at if arrival is not None else None
@@ -214,14 +219,16 @@ def changes(
     for clock in table.values():  # (3)
         if not _applies(clock, what) or not _starts(clock, what) or (clock.id, what.message_id) in known:
             continue
+        running = [r for r in rows if r.clock == clock.id and r.closed_at is None]
+        replaced = [r for r in running if clock.terms.per == "case" and r.deadline_id not in endings]
+        if _corrects(clock, what) and not replaced:
+            continue  # what has ended does not begin anew because its start was wrong
         new, remark = _new(clock, what, [*rows, *starts])
+        starts.append(new)
         if remark is not None:
             remarks.append((clock.id, remark))
-        starts.append(new)
-        for row in rows:
-            replaced = row.clock == clock.id and clock.terms.per == "case" and row.closed_at is None
-            if replaced and row.deadline_id not in endings:
-                endings[row.deadline_id] = end(row, DeadlineState.CANCELLED, at=what.at, by=what.message_id)
+        for row in replaced:
+            endings[row.deadline_id] = end(row, DeadlineState.CANCELLED, at=what.at, by=what.message_id)
     return Changes(endings=tuple(endings.values()), starts=tuple(starts), remarks=tuple(remarks))
 
 

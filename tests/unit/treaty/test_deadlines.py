@@ -114,6 +114,16 @@ def test_a_corrected_arrival_moves_the_ceiling() -> None:
     assert done(apply(what("Correction", moments=ACCEPTED, body=correction(None)), before)) == ({}, set())
 
 
+def test_a_correction_moves_only_what_still_runs() -> None:
+    """The request that France has does not begin anew; the one that waits counts from the right day."""
+    event = what("Correction", moments=ACCEPTED, body=correction(T - 5 * DAY))
+    assert done(apply(event)) == ({}, set())
+    met = row("request", start=T - 3 * DAY, state=DeadlineState.MET, closed_at=T, closed_by="x")
+    assert done(apply(event, met)) == ({}, set())
+    waiting = row("request", start=T - 3 * DAY)
+    assert done(apply(event, waiting)) == ({1: "cancelled"}, {"request"})
+
+
 def extension(until: dt.date) -> model.ReadmissionDecision:
     return model.ReadmissionDecision(
         decision=codes.ReadmissionDecisionCode.EXTENSION,
