@@ -80,13 +80,15 @@ def _verify(*, as_json: bool) -> None:
             "entries": found.entries,
             "unreadable": found.unreadable,
             "broken": list(found.broken),
+            "miscounted": list(found.miscounted),
         }
 
     found = run(work)
     if as_json:
         print_json(found)
     if not found["ok"]:
-        fail(f"the ledger is not what the messages derive in: {', '.join(found['broken'])}")
+        places = ", ".join([*found["broken"], *found["miscounted"]])
+        fail(f"the ledger is not what the messages derive in: {places}")
     if not as_json:
         out.print(
             f"The ledger holds: {found['entries']} entries of {found['cases']} cases, "

@@ -216,10 +216,12 @@ class LedgerCheck:
     broken: tuple[str, ...]
     """References of cases whose entries are not what their messages derive."""
     unreadable: int
+    miscounted: tuple[str, ...]
+    """Weeks and sides whose sum is not that of their entries: ``2026-W47 readmitted``."""
 
     @property
     def ok(self) -> bool:
-        return not self.broken
+        return not self.broken and not self.miscounted
 
 
 async def verify_ledger(exchange: Exchange) -> LedgerCheck:
@@ -243,7 +245,15 @@ async def verify_ledger(exchange: Exchange) -> LedgerCheck:
             )
         except LedgerBroken:
             broken.append(reference)
-    return LedgerCheck(cases=len(references), entries=entries, broken=tuple(broken), unreadable=unreadable)
+    async with exchange.store.begin(read_only=True) as tx:
+        miscounted = tuple(f"{week} {side}" for week, side in await tx.miscounted())
+    return LedgerCheck(
+        cases=len(references),
+        entries=entries,
+        broken=tuple(broken),
+        unreadable=unreadable,
+        miscounted=miscounted,
+    )
 
 
 async def counts(tx: Transaction, record: MessageRecord) -> bool:

@@ -47,6 +47,10 @@ class BalanceRows(Protocol):
         """(week, side) → persons, signed; readmitted and admitted only."""
         ...
 
+    async def miscounted(self) -> tuple[tuple[str, str], ...]:
+        """(week, side) whose sum is not what the entries add up to: none, if all is well."""
+        ...
+
     # quotas
     async def lock_quota(self, kind: QuotaKind) -> None:
         """Until commit no other transaction decides about places of this kind."""

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select
+from sqlalchemy import Connection, Insert, Row, bindparam, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
 from gateway.core.records import MessageRecord, MessageStatus
@@ -44,14 +46,22 @@ _DIFFERENCES = (
     .where(_L.reason.in_([Reason.RECEIPT_DIFFERS.value, Reason.OUTCOME_DIFFERS.value]))
     .order_by(_L.entry_id.desc())
 )
-_SUMS = (
-    select(_L.week, _L.side, func.sum(_L.persons))
-    .where(_L.side.in_(_OUTCOME_SIDES))
-    .group_by(_L.week, _L.side)
-)
-_PLACES = select(func.coalesce(func.sum(_L.persons), 0)).where(
-    _L.week == bindparam("in_week"), _L.side == bindparam("of_side")
-)
+_W = t.ledger_weeks.c
+_SUMS = select(_W.week, _W.side, _W.persons)
+_SUM = select(_W.persons).where(_W.week == bindparam("in_week"), _W.side == bindparam("of_side"))
+_BOOKED = select(_L.week, _L.side, func.sum(_L.persons)).group_by(_L.week, _L.side)
+
+
+def _count(dialect: ModuleType) -> Insert:
+    """The first of a week and side, or so many more."""
+    statement = dialect.insert(t.ledger_weeks)
+    added = _W.persons + statement.excluded.persons
+    return cast(
+        "Insert", statement.on_conflict_do_update(index_elements=[_W.week, _W.side], set_={"persons": added})
+    )
+
+
+_COUNT = {d.dialect.name: _count(d) for d in (sqlite, postgresql)}
 _BACK = aliased(t.ledger)
 _TAKEN = (
     select(t.ledger, _M.status.label("message_status"), _C.status.label("case_status"))
@@ -131,7 +141,13 @@ class BalanceTransaction(TransactionBase):
             "reason": None if entry.reason is None else entry.reason.value,
             "actor": entry.actor,
         }
-        return int(await self._run(lambda c: c.execute(_INSERT, row).scalar_one()))
+        counted = {"week": entry.week, "side": entry.side.value, "persons": entry.persons}
+
+        def work(connection: Connection) -> int:
+            connection.execute(_COUNT[connection.dialect.name], counted)
+            return int(connection.execute(_INSERT, row).scalar_one())
+
+        return await self._run(work)
 
     async def entry(self, entry_id: int) -> Entry | None:
         row = await self._run(lambda c: c.execute(_BY_ID, {"id": entry_id}).one_or_none())
@@ -159,7 +175,13 @@ class BalanceTransaction(TransactionBase):
 
     async def outcome_sums(self) -> Mapping[tuple[str, str], int]:
         rows = await self._run(lambda c: c.execute(_SUMS).all())
-        return {(week, side): int(persons) for week, side, persons in rows}
+        return {(week, side): int(n) for week, side, n in rows if side in _OUTCOME_SIDES}
+
+    async def miscounted(self) -> tuple[tuple[str, str], ...]:
+        counted = await self._run(lambda c: c.execute(_SUMS).all())
+        booked = await self._run(lambda c: c.execute(_BOOKED).all())
+        one, two = ({(week, side): int(n) for week, side, n in rows} for rows in (counted, booked))
+        return tuple(sorted(key for key in one.keys() | two.keys() if one.get(key, 0) != two.get(key, 0)))
 
     # quotas
 
@@ -173,7 +195,7 @@ class BalanceTransaction(TransactionBase):
 
     async def places(self, week: str, side: Side) -> int:
         values = {"in_week": week, "of_side": side.value}
-        return int(await self._run(lambda c: c.execute(_PLACES, values).scalar_one()))
+        return int(await self._run(lambda c: c.execute(_SUM, values).scalar_one_or_none()) or 0)
 
     async def places_taken(self, week: str, side: Side) -> tuple[TakenPlace, ...]:
         values = {"in_week": week, "of_side": side.value}

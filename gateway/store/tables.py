@@ -340,6 +340,15 @@ quota_changes = Table(
     sqlite_autoincrement=True,
 )
 
+ledger_weeks = Table(
+    "ledger_weeks",
+    metadata,
+    Column("week", String(8), primary_key=True),
+    Column("side", String(16), primary_key=True),
+    Column("persons", Integer, nullable=False),
+)
+"""What the entries of a week and side add up to: asking costs the same however long the ledger is."""
+
 hold_decisions = Table(
     "hold_decisions",
     metadata,

@@ -11,6 +11,7 @@ from gateway.core.treaty.ledger import Reason
 from gateway.flows.balance import balance, ledger_list, weekly_report
 from gateway.flows.ledger import correct_entry, verify_ledger
 from gateway.uk_client import UkClient
+from tests.fixtures.raw_sql import raw
 from tests.fixtures.uk_gateway import Gateway
 from tests.integration.balance.steps import (
     arrived,
@@ -127,6 +128,18 @@ async def test_verify_finds_a_row_that_no_message_derives(gateway: Gateway, clie
         await tx.add_entry(entry, at=gateway.clock.now())
     found = await verify_ledger(gateway.exchange)
     assert (found.ok, found.broken) == (False, (reference,))
+
+
+async def test_verify_finds_a_sum_that_is_not_that_of_the_entries(
+    gateway: Gateway, client: UkClient, store_url: str
+) -> None:
+    """The sums by week are kept beside the entries; one changed past the gateway is named."""
+    reference = (await open_request(client))["reference"]
+    await transferred(gateway, client, reference)
+    assert (await verify_ledger(gateway.exchange)).ok
+    await raw(store_url, "UPDATE ledger_weeks SET persons = 7 WHERE side = 'readmitted'")
+    found = await verify_ledger(gateway.exchange)
+    assert (found.ok, found.broken, found.miscounted) == (False, (), ("2026-W47 readmitted",))
 
 
 async def test_case_deleted_by_retention_keeps_its_entries(gateway: Gateway, client: UkClient) -> None:

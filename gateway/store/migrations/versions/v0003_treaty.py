@@ -83,6 +83,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_quota_changes", "quota_changes", ["side", "from_week", "change_id"])
     op.create_table(
+        "ledger_weeks",
+        sa.Column("week", sa.String(length=8), nullable=False),
+        sa.Column("side", sa.String(length=16), nullable=False),
+        sa.Column("persons", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("week", "side"),
+    )
+    op.create_table(
         "hold_decisions",
         sa.Column("decision_id", _SERIAL, autoincrement=True, nullable=False),
         *_message(),
@@ -94,7 +101,9 @@ def upgrade() -> None:
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("decision_id"),
-        sa.UniqueConstraint("message_id", "round", "actor", "seen", "decision", name="uq_hold_decisions_actor"),
+        sa.UniqueConstraint(
+            "message_id", "round", "actor", "seen", "decision", name="uq_hold_decisions_actor"
+        ),
         sqlite_autoincrement=True,
     )
     op.create_table(
