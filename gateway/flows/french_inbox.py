@@ -121,7 +121,7 @@ async def _audit(
             at=now,
             actor=f"party:{party}" if party is not None else ACTOR,
             action=incidents.action_of(exc),
-            subject=shown or "as4",
+            subject=incidents.shown_id(exc, shown or "as4"),
             data={
                 "code": exc.code,
                 "ebms": exc.ebms.code if exc.ebms is not None else None,

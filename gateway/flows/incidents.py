@@ -33,6 +33,12 @@ def codes_of(exc: As4Error) -> str:
     return " ".join(sorted({p.code for p in exc.problems})[:_MOST_CODES])
 
 
+def shown_id(exc: As4Error, message_id: str) -> str:
+    """The AS4 MessageId as the audit log may show it: without its domain when that may hide a value."""
+    around = any(problem.path.startswith("wire") for problem in exc.problems)
+    return message_id.partition("@")[0] if isinstance(exc, PrivacyBreach) and around else message_id
+
+
 async def tell(
     tx: Transaction,
     targets: Iterable[WebhookTarget],

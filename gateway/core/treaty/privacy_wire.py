@@ -2,34 +2,42 @@
 
 The contract says nothing about these, so they are where a value could hide. What every access point writes
 (media types, transfer encodings) is left out; what machines make up (boundaries, Content-IDs) is read without
-its digits, unless it is a ten-digit number as a whole.
+its UUIDs and long numbers, unless it is a ten-digit number as a whole.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
+from contracts.model import UUID_PATTERN
 from gateway.core.as4.message import UserMessage
 
 _MOST_PARTS = 64
 _LONGEST_HEAD = 8192
 """Bytes of the headers of one part; the MIME parser refuses longer ones."""
-_KNOWN_HEADERS: Final = frozenset({"content-length", "mime-version", "content-transfer-encoding"})
-_KNOWN_PARAMETERS: Final = frozenset({"charset", "type", "start-info", "action"})
+_KNOWN_VALUES: Final = re.compile(
+    r"utf-?8|us-ascii|7bit|8bit|binary|base64|quoted-printable|1\.0|[0-9]{1,9}|multipart/related|text/(?:plain|xml)"
+    r"|application/(?:soap\+xml|xml|octet-stream|gzip|x-gzip)",
+    re.IGNORECASE,
+)
+"""Values that every access point writes."""
+_KNOWN_NAMES: Final = frozenset(
+    {"length", "transfer-encoding", "mime-version", "charset", "type", "start-info", "action"}
+)
 _MACHINE_MADE: Final = frozenset({"boundary", "start"})
-_TOKEN: Final = re.compile(r"[A-Za-z0-9+./_-]{1,80}")
 _PARAMETER: Final = re.compile(r';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')
 _BOUNDARY: Final = re.compile(r'boundary\s*=\s*(?:"([^"]{1,200})"|([^\s;]{1,200}))', re.IGNORECASE)
 _TEN: Final = re.compile(r"[^0-9A-Za-z]*(?:\d[^0-9A-Za-z]{0,3}){10}")
-_DIGITS: Final = re.compile(r"\d+")
+_NUMBERS: Final = re.compile(r"\d{5,}")
+_UUIDS: Final = re.compile(UUID_PATTERN.strip("^$"), re.IGNORECASE)
 
 
 def machine_made(value: str) -> str:
-    """A Content-ID or boundary as far as it is read: with its digits only when they are all there is."""
+    """A Content-ID or boundary as far as it is read: long numbers only when they are all there is."""
     local = value.strip("<> ").partition("@")[0]
-    return value if _TEN.fullmatch(local) else _DIGITS.sub("", value)
+    return value if _TEN.fullmatch(local) else _NUMBERS.sub("", _UUIDS.sub("", value))
 
 
 def header_texts(message: UserMessage) -> tuple[str, ...]:
@@ -79,18 +87,26 @@ def _header(head: str) -> Iterator[str]:
             yield from _content_type(value)
         elif name == "content-id":
             yield machine_made(value)
-        elif name not in _KNOWN_HEADERS or not _TOKEN.fullmatch(value):
-            yield from (name.removeprefix("content-"), value)
+        else:
+            yield from _pair(name.removeprefix("content-"), value)
 
 
-def _content_type(value: str) -> Iterable[str]:
-    """The media type only when it has no usual form; parameters that are not usual, by name and value."""
+def _pair(name: str, value: str) -> Iterator[str]:
+    """A name and its value, as far as they are not those that every access point writes."""
+    if name not in _KNOWN_NAMES:
+        yield name
+    if not _KNOWN_VALUES.fullmatch(value):
+        yield value
+
+
+def _content_type(value: str) -> Iterator[str]:
+    """Media type and parameters, as far as they are not the usual ones."""
     kind = value.partition(";")[0].strip()
-    if not _TOKEN.fullmatch(kind):
+    if not _KNOWN_VALUES.fullmatch(kind):
         yield kind
     for name, raw in _PARAMETER.findall(value):
         text = raw.strip().strip('"')
         if name.lower() in _MACHINE_MADE:
             yield machine_made(text)
-        elif name.lower() not in _KNOWN_PARAMETERS:
-            yield from (name, text)
+        else:
+            yield from _pair(name.lower(), text)
