@@ -20,6 +20,7 @@ from gateway.cli import (
     operators,
     partner,
     proof,
+    returned,
     rules,
     send,
 )
@@ -68,6 +69,7 @@ app.add_typer(listing.cases, name="cases")
 app.add_typer(deadlines.deadlines, name="deadlines")
 app.add_typer(holds.holds, name="holds")
 app.add_typer(operators.operators, name="operators")
+app.add_typer(returned.returned, name="returned")
 app.add_typer(endpoints.endpoints, name="endpoints")
 app.add_typer(proof.evidence, name="evidence")
 app.add_typer(proof.audit_log, name="audit")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from contracts import codes, model
-from gateway.core.records import AuditEntry, Channel, MessageRecord, OutboxEntry
+from gateway.core.records import AuditEntry, Channel, MessageRecord, MessageStatus, OutboxEntry
+from gateway.core.treaty import exclusion
 from gateway.core.treaty.holding import Decider
+from gateway.instance import Instance
 from gateway.uk_client import Answer, UkClient
+from tests.fixtures.store_records import new_case, record_for
 from tests.fixtures.uk_gateway import Gateway, example_body, parts_for, simple_request
 from tests.integration.cases.steps import NOMINATIONS, READMISSIONS, carry_to_transfer, posted_body, written
 from tests.unit.treaty.builders import NOMINATION
@@ -111,3 +116,37 @@ async def case_status(gateway: Gateway, reference: str) -> str:
         case = await tx.get_case(reference)
     assert case is not None
     return case.status
+
+
+async def held_on_disk(folder: Path, returned: model.Person, nominee: model.Person) -> str:
+    """In the store of an instance folder: somebody imported as returned, and a nomination held for that."""
+    instance = Instance.load(folder)
+    store = await instance.open_store()
+    now = instance.clock.now()
+    assert isinstance(NOMINATION.body, model.Nomination)
+    body = msgspec.structs.replace(
+        NOMINATION.body,
+        persons=(nominee,),
+        located_in_france_at=now - dt.timedelta(days=40),
+        biometrics_enrolled_at=now - dt.timedelta(days=10),
+    )
+    case = new_case(at=now, kind=codes.CaseKind.NOMINATION, status="nominated")
+    message = msgspec.structs.replace(
+        NOMINATION,
+        message_id=instance.clock.new_id(),
+        reference=case.reference,
+        conversation_id=case.conversation_id,
+        issued_at=now,
+        body=body,
+    )
+    waiting = dataclasses.replace(
+        record_for(message, at=now), status=MessageStatus.HELD, code="row9.near_match"
+    )
+    try:
+        async with store.begin() as tx:
+            await tx.add_returned(tuple(exclusion.near_index(returned)), now)
+            await tx.add_case(case)
+            await tx.add_message(waiting, message, ())
+    finally:
+        await store.close()
+    return message.message_id
