@@ -13,6 +13,7 @@ from gateway.bootstrap import Instance
 from gateway.core import audit
 from gateway.core.errors import PasserelleError
 from gateway.uk_client import Receipt
+from tests.fixtures.agreements import roomy
 from tests.fixtures.world import World, make_world, parts_of, readmission_request, until
 
 KILLS = 15
@@ -74,7 +75,7 @@ async def test_everything_accepted_is_delivered_once_in_spite_of_kills() -> None
     verified receipts, and the audit chain is whole."""
     seed = random.Random()
     accepted: list[Receipt] = []
-    with make_world() as world:
+    with make_world(agreement=roomy()) as world:
         stop = asyncio.Event()
         posters = [
             asyncio.create_task(_post_until(world, stop, number, accepted))
