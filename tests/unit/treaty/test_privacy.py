@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -138,6 +141,44 @@ def test_the_allow_lists_are_exactly_the_model(direction: Direction) -> None:
     assert set(allowed) == {t for t in MessageType if direction in SENDERS[t]}
     for kind, fields in allowed.items():
         assert set(model.BODIES[kind].__struct_fields__) == fields
+
+
+def test_media_types_are_one_closed_list_on_both_sides() -> None:
+    """A free media type could hide a value: both contracts know the same few, and no other."""
+    root = Path(privacy.__file__).parents[3] / "contracts"
+    schema = json.loads((root / "uk/v1/schemas/common.json").read_text("utf-8"))
+    listed = schema["$defs"]["Attachment"]["properties"]["media_type"]["enum"]
+    text = (root / "fr/v1/passerelle-fr-v1.xsd").read_text("utf-8")
+    french = re.search(r'name="TypeMedia">(.*?)</xs:simpleType>', text, re.DOTALL)
+    assert french is not None
+    assert re.findall(r'enumeration value="([^"]+)"', french[1]) == listed
+    assert listed == ["application/pdf", "image/jpeg", "image/jp2", "image/png"]
+
+
+FIELDS = [(kind, name) for kind, fields in sorted(privacy.TO_FRANCE.items()) for name in sorted(fields)]
+
+
+@pytest.mark.parametrize(("kind", "name"), FIELDS)
+def test_every_field_is_on_the_list_for_itself(
+    kind: MessageType, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """UK→FR, field by field: taken off the list, exactly this field stops a message that fills it."""
+    monkeypatch.setattr(privacy, "TO_FRANCE", {**privacy.TO_FRANCE, kind: privacy.TO_FRANCE[kind] - {name}})
+    found = [filled(kind, name)]
+    assert [p.path for m in found for p in privacy.check_to_france(m)] == [f"/body/{name}"]
+
+
+def filled(kind: MessageType, name: str) -> model.Message:
+    """A message of the type with a value in the field, whatever the value is worth."""
+    fields = dict.fromkeys(model.BODIES[kind].__struct_fields__)
+    return b.message(model.BODIES[kind](**{**fields, name: "value"}))  # type: ignore[arg-type]  # structs check on decoding only
+
+
+@pytest.mark.parametrize("word", ["biometric", "fingerprint", "template", "image", "iris"])
+def test_biometrics_have_no_field(word: str) -> None:
+    """Biometrics are off: nothing but the reference and the time of enrolment has a field at all."""
+    named = {name for fields in privacy.TO_FRANCE.values() for name in fields if word in name}
+    assert named <= {"biometrics_enrolled_at", "biometrics_reference"}
 
 
 def test_a_field_off_the_list_does_not_leave(monkeypatch: pytest.MonkeyPatch) -> None:
