@@ -59,6 +59,7 @@ def make_uk_app(instance: Instance, exchange: Exchange, clients: ClientRegistry)
         accounts=Accounts.load(instance.folder / OPERATORS_FILE),
         sessions=Sessions(instance.keyring.index_key),
         secure_cookie=part.tls,
+        agreement=instance.agreement,
     )
     app.add_subapp("/console", make_console(console))
     return app

@@ -21,8 +21,8 @@ _ATTENTION = 50
 def deadline_view(agreement: Agreement, row: Deadline) -> Json:
     """One deadline. Instants are UTC; ``local`` gives them in both zones, ``due_on`` the last day in its own.
 
-    ``unverified``: what the text of the agreement did not confirm of this clock. ``effect``: what silence means
-    (Art 8 [U]): escalate, never acceptance.
+    ``unverified``: what the text of the agreement did not confirm of this clock. ``effect``: what silence
+    means (Art 8 [U]): escalate, never acceptance.
     """
     clock = clocks_of(agreement).get(row.clock)
     terms = clock.terms if clock is not None else None
@@ -97,9 +97,7 @@ async def deadline_list(
     return Page(items=items, next_cursor=page.next_cursor)
 
 
-async def attention(exchange: Exchange) -> list[Json]:
+async def attention(tx: Transaction, agreement: Agreement) -> list[Json]:
     """What was warned of or has passed, and nothing has closed yet: the first ones due."""
-    page = await deadline_list(
-        exchange, DeadlineFilter(unclosed=True, told=True), cursor=None, limit=_ATTENTION
-    )
-    return list(page.items)
+    page = await tx.deadlines(DeadlineFilter(unclosed=True, told=True), limit=_ATTENTION)
+    return [deadline_view(agreement, row) for row in page.items]

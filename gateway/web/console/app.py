@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookies import CookieError
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from contracts import codelists
 from contracts.codes import Direction, MessageType
 from gateway.core.errors import InvalidParameter, NotFound, PasserelleError
 from gateway.core.records import EvidenceKind, MessageRecord, MessageStatus
+from gateway.core.treaty.agreement import Agreement, uk_fr
+from gateway.flows import deadline_views
 from gateway.flows.ports import Clock, MessageFilter, Store
 from gateway.web.console.accounts import SESSION_HOURS, Accounts, Operator, Sessions
 from gateway.web.console.i18n import LANGUAGES, Language, translate
@@ -50,6 +52,8 @@ class ConsoleServices:
     sessions: Sessions
     secure_cookie: bool
     """True when the console is served over TLS."""
+    agreement: Agreement = field(default_factory=uk_fr)
+    """Names its clocks."""
 
 
 class LoginGuard:
@@ -231,7 +235,9 @@ async def home(request: web.Request) -> dict[str, Any]:
         for status in NEEDS_ACTION:
             action += (await tx.list_messages(MessageFilter(status=status), limit=20)).items
         backlog = sum((await tx.backlog()).values())
+        deadlines = await deadline_views.attention(tx, request.app[SERVICES].agreement)
     return {
+        "deadlines": deadlines,
         "action": sorted(action, key=lambda r: r.sequence),
         "routes": [await _route_card(store, direction) for direction in Direction],
         "backlog": backlog,
@@ -296,7 +302,8 @@ async def case(request: web.Request) -> dict[str, Any]:
         if record is None:
             raise NotFound("no such case")
         page = await tx.list_messages(MessageFilter(reference=reference), limit=200, newest_first=False)
-    return {"case": record, "items": page.items}
+        deadlines = await deadline_views.of_case(tx, request.app[SERVICES].agreement, reference)
+    return {"case": record, "items": page.items, "deadlines": deadlines}
 
 
 def make_console(services: ConsoleServices) -> web.Application:

@@ -139,7 +139,8 @@ async def get_inbox(request: web.Request) -> web.Response:
             break
         await exchange.store.wait("inbox", min(left, _LOOK_AGAIN_S))
     cursor = _write_cursor(items[-1][0]) if items else asked
-    told = await deadline_views.attention(exchange)
+    async with exchange.store.begin(read_only=True) as tx:
+        told = await deadline_views.attention(tx, exchange.agreement)
     return json_response({"items": [item for _, item in items], "next_cursor": cursor, "deadlines": told})
 
 

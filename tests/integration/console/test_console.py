@@ -14,6 +14,7 @@ from aiohttp import web
 
 from gateway.clock import SystemClock
 from gateway.core.records import MessageRecord, MessageStatus
+from gateway.core.treaty.clocks import DeadlineState, NewDeadline
 from gateway.store import SqlStore, open_store
 from gateway.web.console.accounts import Accounts, Operator, Sessions, make_account
 from gateway.web.console.app import MAX_LOGIN_FAILURES, ConsoleServices, make_console
@@ -113,6 +114,34 @@ async def test_first_page_shows_what_needs_action(console: Console) -> None:
     assert "À traiter" in text
     assert f"/console/messages/{console.failed.message_id}" in text
     assert "delivery.timed_out" in text
+
+
+async def test_time_limits_are_shown_with_their_label(console: Console) -> None:
+    """On the page of the case, and once told on the first page; what is not verified says so."""
+    due = console.failed.received_at
+    async with console.store.begin() as tx:
+        new = NewDeadline(
+            reference=console.failed.reference,
+            clock="acknowledgement_france",
+            message_id=console.failed.message_id,
+            zone="Europe/Paris",
+            started_at=due - dt.timedelta(days=2),
+            due_at=due,
+            next_at=due,
+        )
+        await tx.start_deadline(new)
+    case = f"/console/cases/{console.failed.reference}"
+    async with browser() as session:
+        await log_in(session, console)
+        assert "non vérifié" in await page(session, console, case)
+        assert "unverified" in await page(session, console, f"{case}?lang=en")
+        assert "unverified" not in await page(session, console, "/console?lang=en")
+        async with console.store.begin() as tx:
+            (row,) = await tx.due_deadlines(due, limit=1)
+            await tx.told_deadline(dataclasses.replace(row, state=DeadlineState.BREACHED, next_at=None))
+        first = await page(session, console, "/console?lang=en")
+        assert "unverified" in first
+        assert 'tag-breached">breached<' in first
 
 
 async def test_language_switch_is_kept(console: Console) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from contracts.codes import CaseKind
 from gateway.core.records import MessageStatus
+from gateway.core.treaty.clocks import DeadlineState
 from gateway.core.treaty.states import NominationStatus, Readmission
 from gateway.web.console import app, i18n
 
+KINDS = (MessageStatus, CaseKind, Readmission, NominationStatus, DeadlineState)
 CONSOLE = Path(app.__file__).parent
 TEXT = re.compile(r"""_\(\s*(?:"([^"]+)"|'([^']+)')\s*\)""")
 
@@ -21,7 +23,7 @@ def used() -> set[str]:
         for template in (CONSOLE / "templates").glob("*.html")
         for a, b in TEXT.findall(template.read_text("utf-8"))
     }
-    found |= {str(v) for kind in (MessageStatus, CaseKind, Readmission, NominationStatus) for v in kind}
+    found |= {str(v) for kind in KINDS for v in kind}
     found |= set(app.PROOF_NAMES.values())
     return found | {"Too many attempts: wait fifteen minutes.", "The name or the password is wrong."}
 
