@@ -31,8 +31,8 @@ _OUTBOUND_HOLDERS = {
     MessageStatus.DELIVERED: "France: it has the message, and has not acknowledged it",
     MessageStatus.ACKNOWLEDGED: "France: it has taken the message into account",
     MessageStatus.FAILED: "an operator: replay or cancel it",
-    MessageStatus.HELD: "an operator: release or cancel it",
-    MessageStatus.REJECTED: "the UK system: France refused the message",
+    MessageStatus.HELD: "an operator (see: passerelle holds show), or room in a quota",
+    MessageStatus.REJECTED: "the UK system: France or an operator refused the message",
 }
 _INBOUND_HOLDERS = {
     MessageStatus.ACCEPTED: "the UK system: it waits in the inbox",
