@@ -1,8 +1,10 @@
-"""The one way raw XML becomes a tree: no DTD, no entities, no network, bounded size and depth."""
+"""The one way raw XML becomes a tree: no DTD, no entities, no network; bounded size, depth and memory."""
 
 from __future__ import annotations
 
 from lxml import etree
+
+from contracts.xml_names import NAMES, apart
 
 MAX_BYTES = 5_000_000
 MAX_DEPTH = 64
@@ -32,13 +34,7 @@ def _check_shape(root: etree._Element) -> None:
             depth -= 1
 
 
-def parse_xml(content: bytes, *, max_bytes: int = MAX_BYTES) -> etree._Element:
-    """Parse one document. A UTF-8 byte order mark is accepted (as4.md 11).
-
-    Raises XmlRefused for anything with a DOCTYPE, an entity reference, or beyond the limits.
-    """
-    if len(content) > max_bytes:
-        raise XmlRefused(f"document is larger than {max_bytes} bytes")
+def _parse(content: bytes) -> etree._Element:
     parser = etree.XMLParser(
         resolve_entities=False,
         no_network=True,
@@ -51,11 +47,21 @@ def parse_xml(content: bytes, *, max_bytes: int = MAX_BYTES) -> etree._Element:
         remove_pis=False,
         strip_cdata=False,
     )
+    return etree.fromstring(content, parser)  # noqa: TID251 — this is the bounded parser
+
+
+def parse_xml(content: bytes, *, max_bytes: int = MAX_BYTES) -> etree._Element:
+    """Parse one document. A UTF-8 byte order mark is accepted (as4.md 11).
+
+    Raises XmlRefused for anything with a DOCTYPE, an entity reference, or beyond the limits.
+    """
+    if len(content) > max_bytes:
+        raise XmlRefused(f"document is larger than {max_bytes} bytes")
     try:
-        root = etree.fromstring(content, parser)  # noqa: TID251 — this is the bounded parser
+        root = _parse(content) if NAMES.admit(content) else apart(lambda: _parse(content))
     except (etree.XMLSyntaxError, ValueError) as exc:
         raise XmlRefused("not well-formed XML") from exc
-    if root.getroottree().docinfo.doctype:  # type: ignore[union-attr]  # lxml-stubs: docinfo is never None here
+    if root.getroottree().docinfo.doctype:  # type: ignore[attr-defined]  # lxml-stubs does not know it
         raise XmlRefused("a DOCTYPE is not allowed")
     _check_shape(root)
     return root
