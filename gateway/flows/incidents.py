@@ -87,7 +87,11 @@ def _event(opening: MessageRecord, codes: str, *, issuer: str, now: dt.datetime)
         "time": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "subject": opening.message_id,
         "datacontenttype": "application/json",
-        "data": {"codes": codes.split(), "link": f"{issuer}/v1/{path}/{opening.reference}"},
+        "data": {
+            "message_id": opening.message_id,
+            "codes": codes.split(),
+            "link": f"{issuer}/v1/{path}/{opening.reference}",
+        },
     }
     return json.dumps(value, separators=(",", ":")).encode()
 
