@@ -22,9 +22,7 @@ holds = typer.Typer(no_args_is_help=True, help="Held messages: list, show, relea
 
 ReasonOption = typer.Option(..., "--reason", help="Why; kept in the audit log (no personal data).")
 AsOption = typer.Option(..., "--as", metavar="OPERATOR", help="Who decides: an account of operators.toml.")
-StdinOption = typer.Option(
-    False, "--password-stdin", help="Read the password from standard input."
-)
+StdinOption = typer.Option(False, "--password-stdin", help="Read the password from standard input.")
 DryRunOption = typer.Option(False, "--dry-run", help="Show what would happen; change nothing.")
 
 
