@@ -303,6 +303,6 @@ async def _was_flagged(tx: Transaction, opening: MessageRecord, returned: str) -
 
 
 async def _cleared_for(tx: Transaction, reference: str, owner: str) -> bool:
-    """Whether operators told persons of the nomination apart from those of this case (all that were near it)."""
+    """Whether operators told the persons of the nomination apart from those of this case."""
     pairs = [(exclusion.CLEARED, f"near|{owner}|#{place}") for place in range(20)]
     return any(reference in references for references in (await tx.find_by_identifiers(pairs)).values())
