@@ -130,12 +130,15 @@ async def record_delivered(job: Job, attempt: Try, d: Delivery) -> Outcome:
     return Outcome.DELIVERED
 
 
-async def record_failure(job: Job, attempt: Try, error: PasserelleError, d: Delivery) -> Outcome:
+async def record_failure(
+    job: Job, attempt: Try, error: PasserelleError, d: Delivery, *, recorded: int = 0
+) -> Outcome:
+    """``recorded``: 1 when this attempt was written down before its answer came (by callback)."""
     code = attempt.partner_code or error.code
     if attempt.partner_code in REFUSED_BY_PARTNER:
-        # phase4 answers a duplicate with this code too. After an attempt whose answer was lost nobody can tell
-        # whether the partner refuses the message or has it already: an operator asks, nothing is claimed.
-        lost_before = job.record.attempts > 0
+        # phase4 answers a duplicate with this code too. After an attempt whose answer was lost nobody can
+        # tell whether the partner refuses the message or has it already: an operator asks.
+        lost_before = job.record.attempts > recorded
         status = MessageStatus.FAILED if lost_before else MessageStatus.REJECTED
         return await record_end(job, attempt, code, status, d)
     now = attempt.finished_at

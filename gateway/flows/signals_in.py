@@ -130,7 +130,7 @@ async def _recorded(record: MessageRecord, attempt: Try, d: Delivery) -> bool:
         if attempt.error is None:
             await record_delivered(job, attempt, d)
         else:
-            await record_failure(job, attempt, attempt.error, d)
+            await record_failure(job, attempt, attempt.error, d, recorded=1)
     except LeaseLost:
         return False
     return True

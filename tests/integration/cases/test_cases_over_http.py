@@ -18,7 +18,7 @@ import pytest
 from adapters.fr import FrAdapter
 from contracts.codes import MessageType
 from contracts.model import REFERENCE_PATTERN, to_utc_ms
-from gateway.core.records import Channel
+from gateway.core.records import Blob, Channel
 from gateway.core.treaty import privacy
 from tests.fixtures.cases import Record, issued_at, load_cases, to_message, to_supplements
 from tests.fixtures.uk_gateway import Gateway, running_gateway
@@ -79,6 +79,13 @@ async def _return(gateway: Gateway, record: Record) -> str:
     return reference
 
 
+async def _octets(gateway: Gateway, content: bytes | Blob) -> bytes:
+    """What the store keeps, large or small."""
+    if isinstance(content, bytes):
+        return content
+    return b"".join([chunk async for chunk in gateway.exchange.store.read_blob(content)])
+
+
 async def _assert_accepted(gateway: Gateway, record: Record, body: Any, document: Any) -> None:
     """Stored as posted: message page, case, bytes of the attachments, outbox row, blind index."""
     message, parts = to_message(record)
@@ -95,7 +102,8 @@ async def _assert_accepted(gateway: Gateway, record: Record, body: Any, document
         stored = await tx.content(message_id)
         files = await tx.attachments(message_id)
     assert stored.body == message.body
-    assert [(f.content_id, f.media_type, f.file_name, f.content) for f in files] == [
+    contents = [await _octets(gateway, f.content) for f in files]
+    assert [(f.content_id, f.media_type, f.file_name, c) for f, c in zip(files, contents, strict=True)] == [
         (p.content_id, p.media_type, p.file_name, p.content) for p in parts
     ]
     _assert_french(stored)
