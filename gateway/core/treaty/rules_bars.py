@@ -70,8 +70,8 @@ def _corrected_claim(facts: Facts) -> Iterator[str]:
 @RULES.rule(
     "art8.extension",
     "Art 8",
-    en="An extension ends no later than the agreed days after receipt, and not before its decision.",
-    fr="Une prolongation s'achève au plus tard au terme convenu après réception, et non avant la décision.",
+    en="There is one extension; it ends within the agreed days after receipt, and not before its decision.",
+    fr="Prolongation unique, au plus tard au terme convenu après réception, et non avant la décision.",
     types=(MessageType.READMISSION_DECISION,),
     settings=("clocks.answer_extended_days", "clocks.answer_zone"),
 )
@@ -84,7 +84,12 @@ def _extension(facts: Facts) -> Iterator[str]:
     proven = facts.case.opening_received_at if facts.case is not None else None
     received = _answer_day(proven, facts) if proven is not None else decided
     last = received + dt.timedelta(days=facts.agreement.clocks.answer_extended_days)
-    if not decided <= body.extended_until <= last:
+    earlier = [
+        m
+        for m in (facts.case.messages if facts.case is not None else ())
+        if isinstance(m.body, model.ReadmissionDecision) and m.body.extended_until is not None
+    ]
+    if earlier or not decided <= body.extended_until <= last:
         yield "/body/extended_until"
 
 

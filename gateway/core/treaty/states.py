@@ -121,7 +121,8 @@ def _readmission() -> Table:
         table |= _move(noticed, event, to)
     table |= _move(under_way, "TransferOutcome:carried_out", s.TRANSFERRED)
     table |= _move(under_way, "TransferOutcome:failed", s.TRANSFER_FAILED)
-    table |= _move((*under_way, s.TRANSFERRED), "TransferReceipt", s.RECEIVED)
+    # that a person was taken in charge is a fact, also when an answer to an earlier notice came in between
+    table |= _move((*noticed, s.TRANSFERRED), "TransferReceipt", s.RECEIVED)
     table |= _move(before_transfer, "Withdrawal", s.WITHDRAWN)
     # crossings
     table |= _keep((s.RECEIVED,), ("TransferOutcome:carried_out",))
@@ -152,6 +153,7 @@ def _nomination() -> Table:
     table |= _move((s.VISA_GRANTED,), "AdmissionOutcome:lapsed", s.LAPSED)
     # crossings
     table |= _keep((s.WITHDRAWN, s.REFUSED), (*responses, "StatusUpdate"))
+    table |= _keep((s.ARRIVED, s.LAPSED), ("StatusUpdate",))
     return table
 
 
