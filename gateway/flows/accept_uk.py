@@ -13,7 +13,6 @@ import datetime as dt
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from contracts import model
 from contracts.codes import CaseKind, Direction, MessageType
@@ -42,13 +41,12 @@ from gateway.flows.attachments import check_attachments
 from gateway.flows.case_view import case_view
 from gateway.flows.exchange import Exchange
 from gateway.flows.ledger import book
-from gateway.flows.outgoing import NEVER_STOPPED, Hold, enqueue, posted, untranslatable
-from gateway.flows.ports import KeyReused, MessageFilter, Running, Transaction
+from gateway.flows.outgoing import Hold, enqueue, posted, untranslatable
+from gateway.flows.ports import KeyReused, Running, Transaction
 from gateway.flows.quotas import wait_for_room
+from gateway.flows.stopped import stop_case
 from gateway.flows.uk_receipts import add_evidence, make_answer
 
-WITHDRAWN: Final = "withdrawn"
-"""Code of messages that a withdrawal stopped."""
 _MADE_HERE = object()
 
 
@@ -117,7 +115,7 @@ async def accept(exchange: Exchange, submission: Submission) -> Accepted:
 
     (1) the contract has judged the bytes that were signed (``validate``), (2) the Idempotency-Key is taken,
     (3) the header is made and the attachments matched, (4) rules and state table, (5) can it be said in
-    French, and is there room? else it is held, (6) all is stored in one transaction, (7) then the outbox wakes.
+    French, and is there room? else it is held, (6) all is stored in one transaction, (7) the outbox wakes.
 
     Raises the UK errors of ``gateway.core.errors``; then nothing is stored.
     """
@@ -377,28 +375,10 @@ async def _store(
         },
     )
     if isinstance(message.body, model.Withdrawal):
-        await _stop_case(tx, case.reference, message.message_id, now)
+        await stop_case(tx, case.reference, message.message_id, now)
     await deadlines.accepted(tx, exchange.agreement, record, message, at=now)
     if hold is None:
         await book(tx, exchange.agreement, message, at=now)
         await exclusion.return_booked(tx, exchange.webhooks, message, now=now)
         await enqueue(tx, exchange, message, now)
     return record
-
-
-async def _stop_case(tx: Transaction, reference: str, withdrawal_id: str, now: dt.datetime) -> None:
-    """Cancel what waits for the case: queued rows, and messages held for an operator."""
-    stopped = list(await tx.cancel_queued(reference, at=now, code=WITHDRAWN, keep=NEVER_STOPPED))
-    held = await tx.list_messages(MessageFilter(reference=reference, status=MessageStatus.HELD), limit=200)
-    for record in held.items:
-        if record.message_id != withdrawal_id and record.direction is Direction.UK_TO_FR:
-            await tx.update_message(record.message_id, at=now, status=MessageStatus.CANCELLED, code=WITHDRAWN)
-            stopped.append(record.message_id)
-    for message_id in stopped:
-        await tx.append_audit(
-            at=now,
-            actor="gateway",
-            action="message.cancelled",
-            subject=message_id,
-            data={"code": WITHDRAWN, "reference": reference, "by": withdrawal_id},
-        )

@@ -14,8 +14,8 @@ from gateway.core.errors import ConfigError, Unavailable
 from gateway.core.records import Blob
 from gateway.flows.ports import Clock, Store
 from gateway.store import blobs
-from gateway.store.balance import BalanceTransaction
 from gateway.store.apisecurity import SecurityTransaction
+from gateway.store.balance import BalanceTransaction
 from gateway.store.blobs import BlobTransaction
 from gateway.store.cases import CaseTransaction
 from gateway.store.deadlines import DeadlineTransaction

@@ -11,6 +11,7 @@ from tests.unit.treaty.builders import (
     NOMINATION,
     REQUEST,
     confirmation,
+    correction,
     decision,
     message,
     notice,
@@ -43,6 +44,14 @@ def test_accepted_without_a_notice_has_no_date() -> None:
     for status in ("accepted", "transfer_declined", "transfer_failed"):
         found = expect(R, status, [REQUEST, message(decision("accepted")), message(notice())], PARIS)
         assert found == Expected(kind=R, persons=PERSONS, week=None)
+
+
+def test_a_correction_changes_how_many_come() -> None:
+    """The persons of the last correction, not those of the request."""
+    persons = REQUEST.body.persons  # type: ignore[union-attr]  # the fixture is a request
+    changed = message(correction(persons=(*persons, *persons)))
+    found = expect(R, "accepted", [REQUEST, changed], PARIS)
+    assert found == Expected(kind=R, persons=2 * PERSONS, week=None)
 
 
 def test_a_visa_counts_in_the_week_of_its_end() -> None:

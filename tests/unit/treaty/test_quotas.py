@@ -10,6 +10,7 @@ import pytest
 from contracts.codes import CaseKind
 from gateway.core.records import MessageStatus
 from gateway.core.treaty.agreement import Agreement, uk_fr
+from gateway.core.treaty.ledger import OUTCOMES
 from gateway.core.treaty.quotas import (
     CODES,
     FOLLOWS,
@@ -94,6 +95,12 @@ def test_an_arrival_keeps_its_place() -> None:
     delivered = MessageStatus.DELIVERED
     assert not frees("ended", kind=kind, message=delivered, case_status="arrived")
     assert frees("ended", kind=kind, message=delivered, case_status="lapsed")
+
+
+def test_each_direction_has_an_account_of_its_own() -> None:
+    """Places are not persons: they are booked beside readmitted and admitted, never among them."""
+    assert [kind.side.value for kind in QuotaKind] == ["requested", "nominated"]
+    assert not {kind.side for kind in QuotaKind} & set(OUTCOMES)
 
 
 def test_only_opening_messages_take_places() -> None:
