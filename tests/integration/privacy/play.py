@@ -184,9 +184,18 @@ class Player:
             {"family": {"family_reference": name, "main_applicant": number}},
         ):
             await self.post(path, {**body, **wrong})
+        await self._dry_runs(path, body, name, number)
         await self._bad_addresses(name, number)
         await self._bad_headers(path, content, name, number)
         await self._bad_parts(path, content, name, number)
+
+    async def _dry_runs(self, path: str, body: Any, name: str, number: str) -> None:
+        """Tried as it is and with each mistake; a query that names somebody."""
+        for tried in (body, {**body, name: name}, {**body, "priority": name}, {**body, "persons": []}):
+            await self.post(f"{path}?dry_run=true", tried)
+        await self.post(f"{path}?dry_run={urllib.parse.quote(name)}", body)
+        await self.post(f"{path}?{urllib.parse.quote(name)}={urllib.parse.quote(number)}", body)
+        await self.get("/v1/rules")
 
     async def _bad_addresses(self, name: str, number: str) -> None:
         quoted = urllib.parse.quote(name)

@@ -27,6 +27,10 @@ async def test_everything_was_played(traces: Traces) -> None:
     assert traces.statuses[422] > 300
     assert 500 not in traces.statuses
     assert traces.held > 0
+    verdicts = [a.json()["verdict"] for a in traces.answers if b'"dry_run":true' in a.body]
+    assert len(verdicts) > 100
+    assert {"refused", "allowed"} <= set(verdicts)
+    assert 'passerelle_dry_runs_total{type="ReadmissionRequest"' in traces.metrics
     hostile = [m for m in traces.sent_by_france if m["hostile"]]
     assert len(hostile) > 5
     assert {m["code"] for m in hostile} == {"EBMS:0004"}
