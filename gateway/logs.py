@@ -75,9 +75,23 @@ def _exception_without_values(_: Any, __: str, event: MutableMapping[str, Any]) 
     return event
 
 
+class _Stderr:
+    """Standard error as it is when something is written: a command run inside another program (or test) may
+    have had a stderr of its own, which is closed by then."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
+
+
 def configure_logs(*, level: str = "info", format_: str = "json", stream: TextIO | None = None) -> None:
     """Sets up structlog and the standard library's root logger, both to ``stream`` (default stderr)."""
-    out = stream or sys.stderr
+    out: Any = stream or _Stderr()
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
