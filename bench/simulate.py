@@ -56,7 +56,7 @@ async def simulate(
         simulation = Simulation(plan, world, seed)
         await simulation.run(progress)
         verdicts = await checks(simulation)
-        figures = _figures(plan, simulation, scale=scale, seed=seed)
+        figures = figures_of(plan, simulation, scale=scale, seed=seed)
         figures["database_mb"] = round(world.database.stat().st_size / 1e6, 1)
     used = time.process_time() - cpu
     figures |= {
@@ -69,7 +69,7 @@ async def simulate(
     return figures, verdicts
 
 
-def _figures(plan: Plan, s: Simulation, *, scale: float, seed: int) -> Json:
+def figures_of(plan: Plan, s: Simulation, *, scale: float, seed: int) -> Json:
     told = Counter((kind, clock) for kind, clock, _, _ in s.tally.told)
     return {
         "shape": plan.name,

@@ -122,6 +122,8 @@ class Simulation:
                 return
             for entry in entries:
                 await deliver(entry, ends.delivery)
+            if self.world.france.down(self.now):
+                return  # the clock stands: what is due again at once would be tried for ever
 
     # ---- the UK
 
