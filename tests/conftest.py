@@ -1,8 +1,11 @@
-"""For all tests: which AS4 requirement each one proves is kept with its result."""
+"""For all tests: each leaves the log as a new process has it; which AS4 requirement it proves is kept."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+import structlog
 
 from tests.report import as4_results
 
@@ -17,3 +20,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     as4_results.note_requirements(items)
+
+
+@pytest.fixture(autouse=True)
+def log_left_as_it_was() -> Iterator[None]:
+    """A command that runs inside a test sets the level of the log for the whole process, and a later test
+    would miss the entries that it looks for."""
+    yield
+    structlog.reset_defaults()
