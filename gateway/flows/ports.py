@@ -30,10 +30,15 @@ from gateway.core.records import (
     StoredAnswer,
     StoredAttachment,
 )
+from gateway.flows.ports_actions import ActionRows
+from gateway.flows.ports_alerts import AlertRows
 from gateway.flows.ports_balance import BalanceRows
 from gateway.flows.ports_deadlines import DeadlineFilter as DeadlineFilter
 from gateway.flows.ports_deadlines import DeadlineRows
 from gateway.flows.ports_holds import HoldRows
+from gateway.flows.ports_inbox import InboxEventRows
+from gateway.flows.ports_search import SearchRows
+from gateway.flows.ports_users import UserRows
 
 
 class Clock(Protocol):
@@ -72,7 +77,17 @@ class MessageFilter:
     status: MessageStatus | None = None
 
 
-class Transaction(DeadlineRows, HoldRows, BalanceRows, Protocol):
+class Transaction(
+    DeadlineRows,
+    HoldRows,
+    BalanceRows,
+    InboxEventRows,
+    UserRows,
+    AlertRows,
+    SearchRows,
+    ActionRows,
+    Protocol,
+):
     # cases
     async def add_case(self, case: CaseRecord) -> None: ...
     async def get_case(self, reference: str, *, lock: bool = False) -> CaseRecord | None:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Insert, Table, bindparam, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.base import Executable
 
+from gateway.store import schema
 from gateway.store import tables as t
 from gateway.store.sealing import KeyService, new_data_key
 from gateway.store.session import Session
@@ -40,7 +41,7 @@ def insert_or_nothing(dialect: str, table: Table) -> Insert:
 _INSERT_OR_NOTHING: dict[tuple[str, str], Insert] = {
     (dialect.dialect.name, table.name): dialect.insert(table).on_conflict_do_nothing()
     for dialect in (sqlite, postgresql)
-    for table in t.metadata.sorted_tables
+    for table in schema.metadata.sorted_tables
 }
 
 

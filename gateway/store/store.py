@@ -14,20 +14,25 @@ from gateway.core.errors import ConfigError, Unavailable
 from gateway.core.records import Blob
 from gateway.flows.ports import Clock, Store
 from gateway.store import blobs
+from gateway.store.actions import ActionTransaction
+from gateway.store.alerts import AlertTransaction
 from gateway.store.apisecurity import SecurityTransaction
 from gateway.store.balance import BalanceTransaction
 from gateway.store.blobs import BlobTransaction
 from gateway.store.cases import CaseTransaction
 from gateway.store.deadlines import DeadlineTransaction
 from gateway.store.holds import HoldTransaction
+from gateway.store.inbox import InboxEventTransaction
 from gateway.store.ledger import LedgerTransaction
 from gateway.store.messages import MessageTransaction
 from gateway.store.migrate import head, migrate
 from gateway.store.postgresql import PostgresqlDatabase
 from gateway.store.pulling import PullTransaction
 from gateway.store.sealing import KeyService
+from gateway.store.search import SearchTransaction
 from gateway.store.session import Database
 from gateway.store.sqlite import SqliteDatabase, sqlite_path
+from gateway.store.users import UserTransaction
 
 _VERSION = text("SELECT version_num FROM alembic_version")
 
@@ -42,6 +47,11 @@ class SqlTransaction(
     BalanceTransaction,
     HoldTransaction,
     DeadlineTransaction,
+    InboxEventTransaction,
+    UserTransaction,
+    AlertTransaction,
+    SearchTransaction,
+    ActionTransaction,
 ):
     """Implements ``gateway.flows.ports.Transaction``."""
 

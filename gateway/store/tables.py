@@ -1,14 +1,10 @@
 """Tables as SQLAlchemy Core sees them. The schema itself is made by the migrations alone; a test proves
-that both agree.
+that both agree. Newer parts have modules of their own (``tables_…``); ``schema`` knows all of them.
 
-No column but the sealed ones holds personal data. Instants are UTC milliseconds since 1970 in a 64-bit
-integer, which both databases order, index and compare alike.
+No column but the sealed ones holds personal data.
 """
 
 from __future__ import annotations
-
-import datetime as dt
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -17,58 +13,18 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MS = dt.timedelta(milliseconds=1)
-
-
-class Instant(TypeDecorator[dt.datetime]):
-    """Aware datetime ⇄ whole milliseconds since 1970 UTC. A naive datetime is an error."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> int | None:
-        return None if value is None else to_ms(value)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:
-        return None if value is None else from_ms(value)
-
-
-def to_ms(value: dt.datetime) -> int:
-    """Milliseconds since 1970 UTC. Raises TypeError for a naive datetime."""
-    return (value - _EPOCH) // _MS
-
-
-def from_ms(value: int) -> dt.datetime:
-    """The instant, UTC."""
-    return _EPOCH + value * _MS
-
-
-metadata = MetaData()
-_Serial = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's rowid needs the type INTEGER
-
-
-def _case_reference(*, primary_key: bool = False) -> Column[str]:
-    return Column(
-        "reference", String(32), ForeignKey("cases.reference"), primary_key=primary_key, nullable=False
-    )
-
-
-def _message_id(*, primary_key: bool = False) -> Column[str]:
-    return Column(
-        "message_id", String(36), ForeignKey("messages.message_id"), primary_key=primary_key, nullable=False
-    )
-
+from gateway.store.columns import Instant as Instant
+from gateway.store.columns import Serial, case_reference, message_id_column
+from gateway.store.columns import from_ms as from_ms
+from gateway.store.columns import metadata as metadata
+from gateway.store.columns import to_ms as to_ms
 
 cases = Table(
     "cases",
@@ -88,7 +44,7 @@ cases = Table(
 case_keys = Table(
     "case_keys",
     metadata,
-    _case_reference(primary_key=True),
+    case_reference(primary_key=True),
     Column("kek_id", String(64), nullable=False),
     Column("wrapped", LargeBinary),
     Column("destroyed_at", Instant),
@@ -97,9 +53,9 @@ case_keys = Table(
 messages = Table(
     "messages",
     metadata,
-    Column("sequence", _Serial, primary_key=True, autoincrement=True),
+    Column("sequence", Serial, primary_key=True, autoincrement=True),
     Column("message_id", String(36), nullable=False, unique=True),
-    _case_reference(),
+    case_reference(),
     Column("conversation_id", String(36), nullable=False),
     Column("type", String(32), nullable=False),
     Column("direction", String(8), nullable=False),
@@ -132,14 +88,14 @@ messages = Table(
 contents = Table(
     "contents",
     metadata,
-    _message_id(primary_key=True),
+    message_id_column(primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
 )
 
 attachments = Table(
     "attachments",
     metadata,
-    _message_id(primary_key=True),
+    message_id_column(primary_key=True),
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("media_type", Text, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
@@ -150,17 +106,17 @@ identifiers = Table(
     metadata,
     Column("kind", String(64), primary_key=True),
     Column("digest", String(64), primary_key=True),
-    _case_reference(primary_key=True),
+    case_reference(primary_key=True),
 )
 
 outbox = Table(
     "outbox",
     metadata,
-    Column("entry_id", _Serial, primary_key=True, autoincrement=True),
+    Column("entry_id", Serial, primary_key=True, autoincrement=True),
     Column("channel", String(16), nullable=False),
     Column("endpoint", Text, nullable=False),
-    _message_id(),
-    _case_reference(),
+    message_id_column(),
+    case_reference(),
     Column("urgent", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at", Instant, nullable=False),
@@ -206,8 +162,8 @@ blob_chunks = Table(
 attempts = Table(
     "attempts",
     metadata,
-    Column("attempt_id", _Serial, primary_key=True, autoincrement=True),
-    _message_id(),
+    Column("attempt_id", Serial, primary_key=True, autoincrement=True),
+    message_id_column(),
     Column("channel", String(16), nullable=False),
     Column("endpoint", Text, nullable=False),
     Column("number", Integer, nullable=False),
@@ -222,8 +178,8 @@ attempts = Table(
 evidence = Table(
     "evidence",
     metadata,
-    Column("evidence_id", _Serial, primary_key=True, autoincrement=True),
-    _message_id(),
+    Column("evidence_id", Serial, primary_key=True, autoincrement=True),
+    message_id_column(),
     Column("kind", String(32), nullable=False),
     Column("media_type", Text, nullable=False),
     Column("content", LargeBinary, nullable=False),
@@ -280,10 +236,10 @@ audit = Table(
 deadlines = Table(
     "deadlines",
     metadata,
-    Column("deadline_id", _Serial, primary_key=True, autoincrement=True),
-    _case_reference(),
+    Column("deadline_id", Serial, primary_key=True, autoincrement=True),
+    case_reference(),
     Column("clock", String(64), nullable=False),
-    _message_id(),
+    message_id_column(),
     Column("zone", String(64), nullable=False),
     Column("started_at", Instant, nullable=False),
     Column("due_at", Instant, nullable=False),
@@ -308,14 +264,14 @@ deadlines = Table(
 ledger = Table(
     "ledger",
     metadata,
-    Column("entry_id", _Serial, primary_key=True, autoincrement=True),
+    Column("entry_id", Serial, primary_key=True, autoincrement=True),
     Column("side", String(16), nullable=False),
     Column("persons", Integer, nullable=False),
     Column("event_at", Instant, nullable=False),
     Column("week", String(8), nullable=False),
     Column("booked_at", Instant, nullable=False),
-    _case_reference(),
-    _message_id(),
+    case_reference(),
+    message_id_column(),
     Column("corrects", BigInteger),
     Column("reason", String(128)),
     Column("actor", Text, nullable=False),
@@ -329,7 +285,7 @@ ledger = Table(
 quota_changes = Table(
     "quota_changes",
     metadata,
-    Column("change_id", _Serial, primary_key=True, autoincrement=True),
+    Column("change_id", Serial, primary_key=True, autoincrement=True),
     Column("side", String(16), nullable=False),
     Column("persons", Integer, nullable=False),
     Column("from_week", String(8), nullable=False),
@@ -352,8 +308,8 @@ ledger_weeks = Table(
 hold_decisions = Table(
     "hold_decisions",
     metadata,
-    Column("decision_id", _Serial, primary_key=True, autoincrement=True),
-    _message_id(),
+    Column("decision_id", Serial, primary_key=True, autoincrement=True),
+    message_id_column(),
     Column("round", Integer, nullable=False),
     Column("decision", String(16), nullable=False),
     Column("code", String(128), nullable=False),

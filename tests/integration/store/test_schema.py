@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from gateway.store import migrate, migrate_async
+from gateway.store.schema import metadata
 from gateway.store.sqlite import writer_engine
-from gateway.store.tables import metadata
 from tests.fixtures.databases import PostgresServer
 from tests.fixtures.raw_sql import raw
 

@@ -1,0 +1,10 @@
+"""People who log in: accounts, second factors, sessions."""
+
+from __future__ import annotations
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    pass

@@ -1,0 +1,3 @@
+"""Tables: people who log in: accounts, second factors, sessions."""
+
+from __future__ import annotations
