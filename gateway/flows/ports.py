@@ -37,6 +37,7 @@ from gateway.flows.ports_deadlines import DeadlineFilter as DeadlineFilter
 from gateway.flows.ports_deadlines import DeadlineRows
 from gateway.flows.ports_holds import HoldRows
 from gateway.flows.ports_inbox import InboxEventRows
+from gateway.flows.ports_reveals import RevealRows
 from gateway.flows.ports_search import SearchRows
 from gateway.flows.ports_users import UserRows
 
@@ -86,6 +87,7 @@ class Transaction(
     AlertRows,
     SearchRows,
     ActionRows,
+    RevealRows,
     Protocol,
 ):
     # cases

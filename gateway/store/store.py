@@ -28,6 +28,7 @@ from gateway.store.messages import MessageTransaction
 from gateway.store.migrate import head, migrate
 from gateway.store.postgresql import PostgresqlDatabase
 from gateway.store.pulling import PullTransaction
+from gateway.store.reveals import RevealTransaction
 from gateway.store.sealing import KeyService
 from gateway.store.search import SearchTransaction
 from gateway.store.session import Database
@@ -52,6 +53,7 @@ class SqlTransaction(
     AlertTransaction,
     SearchTransaction,
     ActionTransaction,
+    RevealTransaction,
 ):
     """Implements ``gateway.flows.ports.Transaction``."""
 
