@@ -54,12 +54,11 @@ def make_uk_app(instance: Instance, exchange: Exchange, clients: ClientRegistry)
         )
     )
     console = ConsoleServices(
-        store=exchange.store,
-        clock=instance.clock,
+        exchange=exchange,
         accounts=Accounts.load(instance.folder / OPERATORS_FILE),
         sessions=Sessions(instance.keyring.index_key),
         secure_cookie=part.tls,
-        agreement=instance.agreement,
+        settings=instance.settings,
     )
     app.add_subapp("/console", make_console(console))
     return app

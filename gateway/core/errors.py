@@ -301,6 +301,13 @@ class SignatureInvalid(ApiError):
     http_status = 401
 
 
+class Forbidden(ApiError):
+    """A person without the permission, or a form that is not theirs."""
+
+    code = "forbidden"
+    http_status = 403
+
+
 class IdempotencyKeyMissing(ApiError):
     code = "idempotency_key_missing"
 

@@ -80,6 +80,10 @@ class Accounts:
         """All accounts, in the order of the file."""
         return tuple(operator for operator, _, _ in self._rows.values())
 
+    def find(self, name: str) -> Operator | None:
+        """The account of that name, as it is now."""
+        return self._rows[name][0] if name in self._rows else None
+
     def check(self, name: str, password: str) -> Operator | None:
         """The operator, or None. Takes about 0.1 s: call it in a thread."""
         operator, salt, digest = self._rows.get(name, (None, b"\0" * 16, b""))
@@ -92,6 +96,7 @@ class Sessions:
 
     def __init__(self, key: bytes) -> None:
         self._key = hmac.digest(key, b"passerelle console session v1", "sha256")
+        self.csrf_key = hmac.digest(key, b"passerelle console csrf v1", "sha256")
 
     def issue(self, operator: Operator, now: dt.datetime) -> str:
         until = int((now + dt.timedelta(hours=SESSION_HOURS)).timestamp())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
+import structlog
 from aiohttp import web
 
 from gateway.core.errors import (
@@ -21,6 +23,8 @@ from gateway.core.errors import (
     UnsupportedMediaType,
 )
 from gateway.core.jws import sign_detached
+from gateway.core.records import MessageRecord
+from gateway.flows.watch import Answered
 from gateway.logs import get_logger
 from gateway.web.health import METRICS
 from gateway.web.rest.problems import MEDIA_TYPE, problem_body, problem_of
@@ -30,6 +34,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 CORRELATION: web.RequestKey[str] = web.RequestKey("correlation_id", str)
 CLIENT_ID: web.RequestKey[str] = web.RequestKey("client_id", str)
+TAKEN: web.RequestKey[MessageRecord] = web.RequestKey("taken", MessageRecord)
+"""The message that this request stored."""
 RATE_HEADERS: web.RequestKey[dict[str, str]] = web.RequestKey("rate_headers", dict)
 
 SIGNATURE_HEADER: Final = "x-jws-signature"
@@ -110,9 +116,15 @@ async def outer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """(1) name the request, (2) handle, (3) translate what failed, (4) sign, (5) add headers, (6) log."""
     if _foreign(request):
         return await handler(request)
+    with structlog.contextvars.bound_contextvars():  # whatever is logged meanwhile carries the request's id
+        return await _answered(request, handler)
+
+
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     services = request.app[SERVICES]
     started = time.perf_counter()
     correlation_id = request[CORRELATION] = services.exchange.clock.new_id()  # (1)
+    structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
     code: str | None = None
     failure: BaseException | None = None
     response: web.StreamResponse
@@ -128,8 +140,30 @@ async def outer(request: web.Request, handler: Handler) -> web.StreamResponse:
         code, response = known.code, problem_response(known, correlation_id=correlation_id)
         failure = exc if known.http_status == 500 else None
     _finish(request, response, correlation_id)  # (4) (5)
-    _log(request, response, elapsed=time.perf_counter() - started, code=code, failure=failure)  # (6)
+    elapsed = time.perf_counter() - started
+    _tell(request, response, elapsed)
+    _log(request, response, elapsed=elapsed, code=code, failure=failure)  # (6)
     return response
+
+
+def _tell(request: web.Request, response: web.StreamResponse, elapsed: float) -> None:
+    """Whoever watches, of a request that stored a message."""
+    record = request.get(TAKEN)
+    if record is None:
+        return
+    exchange = request.app[SERVICES].exchange
+    now = exchange.clock.now()
+    exchange.watch.answered(
+        Answered(
+            record=record,
+            route=route_template(request),
+            http_status=response.status,
+            started_at=now - dt.timedelta(seconds=elapsed),
+            finished_at=now,
+            request_id=request[CORRELATION],
+            caller=request.headers.get("traceparent"),
+        )
+    )
 
 
 def _finish(request: web.Request, response: web.StreamResponse, correlation_id: str) -> None:
@@ -138,6 +172,11 @@ def _finish(request: web.Request, response: web.StreamResponse, correlation_id: 
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers["X-Correlation-Id"] = correlation_id
+    record = request.get(TAKEN)
+    if record is not None:
+        parent = request.app[SERVICES].exchange.watch.traceparent(record.message_id)
+        if parent is not None:
+            response.headers["traceparent"] = parent
     for name, value in request.get(RATE_HEADERS, {}).items():
         response.headers.setdefault(name, value)
     signs = request.path.startswith("/v1/") and SIGNATURE_HEADER not in response.headers
@@ -162,8 +201,10 @@ def _log(
 ) -> None:
     route = route_template(request)
     request.app[METRICS].observe(route=route, method=request.method, status=response.status, seconds=elapsed)
+    record = request.get(TAKEN)
     fields: dict[str, Any] = {
         "correlation_id": request[CORRELATION],
+        "message_id": record.message_id if record is not None else None,
         "client_id": request.get(CLIENT_ID),
         "method": request.method if route != "unmatched" else "other",
         "route": route,

@@ -23,12 +23,13 @@ from gateway.core.jws import verify_detached
 from gateway.flows.accept_uk import Submission, accept, validate
 from gateway.flows.dry_run import JUDGED, Rehearsal, refused, rehearse
 from gateway.flows.refusals import audit_refusal
+from gateway.flows.watch import Taken
 from gateway.web.expect import expect_later
 from gateway.web.health import METRICS
 from gateway.web.rest.auth import authenticate
 from gateway.web.rest.bodies import Reading, Uploads, read_posted
 from gateway.web.rest.clients import Client
-from gateway.web.rest.http import CORRELATION, SIGNATURE_HEADER, accepts, json_response
+from gateway.web.rest.http import CORRELATION, SIGNATURE_HEADER, TAKEN, accepts, json_response
 from gateway.web.rest.problems import problem_of
 from gateway.web.services import SERVICES
 
@@ -200,11 +201,16 @@ async def _take(request: web.Request, route: PostRoute, client: Client, key: str
     exchange, metrics = request.app[SERVICES].exchange, request.app[METRICS]
     async with Uploads(exchange.store) as uploads:
         submission = await _read(request, route, client, key, uploads)  # (1)
+        started = exchange.clock.now()
         accepted = await accept(exchange, submission)  # (2)
         if accepted.record is not None:
             uploads.keep()
     if accepted.record is not None:
         metrics.accepted.labels(accepted.record.type.value, accepted.record.status.value).inc()
+        request[TAKEN] = accepted.record
+        exchange.watch.taken(
+            Taken(record=accepted.record, started_at=started, stored_at=exchange.clock.now())
+        )
     answer = accepted.answer  # (3)
     return web.Response(status=answer.status, headers=dict(answer.headers), body=answer.body)
 

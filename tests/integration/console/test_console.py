@@ -12,14 +12,20 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from adapters.fr import FrAdapter
+from adapters.uk import UkAdapter
 from gateway.clock import SystemClock
 from gateway.core.records import MessageRecord, MessageStatus
+from gateway.core.treaty.agreement import uk_fr
 from gateway.core.treaty.clocks import DeadlineState, NewDeadline
+from gateway.flows.exchange import Exchange
 from gateway.store import SqlStore, open_store
 from gateway.web.console.accounts import Accounts, Operator, Sessions, make_account
-from gateway.web.console.app import MAX_LOGIN_FAILURES, ConsoleServices, make_console
+from gateway.web.console.app import ConsoleServices, make_console
+from gateway.web.console.pages.signin import MAX_LOGIN_FAILURES
 from tests.fixtures.databases import PlainKeys
 from tests.fixtures.store_records import accept, new_case
+from tests.fixtures.uk_gateway import es256
 
 PASSWORD = "correct horse battery staple"
 
@@ -56,8 +62,16 @@ async def console(tmp_path: Path) -> AsyncIterator[Console]:
     clock = MovingClock()
     app = web.Application()
     services = ConsoleServices(
-        store=store,
-        clock=clock,
+        exchange=Exchange(
+            store=store,
+            clock=clock,
+            uk=UkAdapter(),
+            fr=FrAdapter(),
+            agreement=uk_fr(),
+            french_party="passerelle-fr",
+            signer=es256(),
+            issuer="https://passerelle.test",
+        ),
         accounts=Accounts.load(accounts),
         sessions=Sessions(b"s" * 32),
         secure_cookie=False,
@@ -176,7 +190,8 @@ async def test_security_headers(console: Console) -> None:
         assert "SameSite=Strict" in cookie
         async with session.get(f"{console.base}/console") as answer:
             assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
-            assert "script-src" not in answer.headers["Content-Security-Policy"]
+            assert "script-src 'self';" in answer.headers["Content-Security-Policy"]
+            assert "unsafe" not in answer.headers["Content-Security-Policy"]
             assert answer.headers["Cache-Control"] == "no-store"
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
 

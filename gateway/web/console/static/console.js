@@ -1,0 +1,1 @@
+// Live updates: see pages/events.py. Every page works without this file.

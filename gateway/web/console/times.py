@@ -1,0 +1,79 @@
+"""Instants and durations as people of both capitals read them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+from markupsafe import Markup
+
+from gateway.web.console.i18n import Language
+
+_LONDON: Final = ZoneInfo("Europe/London")
+_PARIS: Final = ZoneInfo("Europe/Paris")
+_UNITS: Final = (
+    (86400, {"en": "d", "fr": "j"}),
+    (3600, {"en": "h", "fr": "h"}),
+    (60, {"en": "min", "fr": "min"}),
+    (1, {"en": "s", "fr": "s"}),
+)
+_NBSP: Final = "\N{NO-BREAK SPACE}"
+_LOCALES: Final = {"en": "en_GB", "fr": "fr_FR"}
+
+
+def day(value: dt.date, language: Language) -> str:
+    """``23 Nov 2026`` or ``23 nov. 2026``."""
+    return str(format_date(value, "d MMM y", locale=_LOCALES[language])).replace(" ", _NBSP)
+
+
+def both_zones(value: dt.datetime | None, language: Language) -> Markup:
+    """One instant as both capitals read it, the reader's own first; a dash for none.
+
+    The second date is only given where it differs (between 23:00 and midnight in London)."""
+    if value is None:
+        return Markup("–")
+    first, second = (_PARIS, _LONDON) if language == "fr" else (_LONDON, _PARIS)
+    here, there = value.astimezone(first), value.astimezone(second)
+    other = "" if here.date() == there.date() else f"{day(there.date(), language)}, "
+    return Markup('<time datetime="{}">{}, {} <span class="zone">({}{})</span></time>').format(
+        value.astimezone(dt.UTC).isoformat(timespec="milliseconds"),
+        day(here.date(), language),
+        _clock(here),
+        other,
+        _clock(there),
+    )
+
+
+def _clock(value: dt.datetime) -> str:
+    return f"{value:%H:%M:%S}{_NBSP}{value.tzname()}"
+
+
+def duration(seconds: float, language: Language) -> str:
+    """The two largest units: ``3 h 12 min``, ``2 j 4 h``; never negative."""
+    left = max(0, int(seconds))
+    parts: list[str] = []
+    for size, names in _UNITS:
+        count, left = divmod(left, size)
+        if count or (size == 1 and not parts):
+            parts.append(f"{count}{_NBSP}{names[language]}")
+        elif parts:
+            break
+        if len(parts) == 2:
+            break
+    return " ".join(parts)
+
+
+def age(value: dt.datetime, now: dt.datetime, language: Language) -> str:
+    """How long ago."""
+    return duration((now - value).total_seconds(), language)
+
+
+def until(value: dt.datetime, now: dt.datetime, language: Language) -> str:
+    """How long until then: ``in 3 h 12 min``, or since when it has passed."""
+    left = (value - now).total_seconds()
+    text = duration(abs(left), language)
+    if left >= 0:
+        return f"dans {text}" if language == "fr" else f"in {text}"
+    return f"depuis {text}" if language == "fr" else f"{text} ago"
