@@ -36,6 +36,7 @@ from gateway.flows.ledger import book
 from gateway.flows.ports import DuplicateMessage, Transaction
 from gateway.flows.pull_serve import serve_pull
 from gateway.flows.signals_in import take_signal
+from gateway.flows.watch import Taken
 from gateway.flows.webhooks import WebhookEvent, enqueue_webhooks
 
 T = TypeVar("T")
@@ -115,7 +116,7 @@ async def take_in(
             return stored
         valid = await _validate(inbox, verified, wire)  # (3)
         try:
-            await _store(inbox, valid, receipt, now)  # (4) (5)
+            record = await _store(inbox, valid, receipt, now)  # (4) (5)
         except DuplicateMessage:
             again = await _stored_receipt(inbox, verified, now)
             return again or await _refused_message(inbox, _race(), verified)
@@ -123,6 +124,7 @@ async def take_in(
         return await _refused_message(inbox, exc, verified)
     await inbox.store.notify("inbox")
     await inbox.store.notify("outbox")
+    inbox.watch.taken(Taken(record=record, started_at=now, stored_at=inbox.clock.now()))
     return NOTHING if _by_callback(verified) else signed(receipt)  # (6)
 
 
@@ -245,7 +247,7 @@ async def _allowed(
 # ---- (5) ----------------------------------------------------------------------------------------
 
 
-async def _store(inbox: FrenchInbox, valid: _Valid, receipt: Sealed, now: dt.datetime) -> None:
+async def _store(inbox: FrenchInbox, valid: _Valid, receipt: Sealed, now: dt.datetime) -> MessageRecord:
     """One transaction. Raises PayloadRefused, PrivacyBreach, DuplicateMessage."""
     message, verified = valid.message, valid.verified
     async with inbox.store.begin() as tx:
@@ -286,6 +288,7 @@ async def _store(inbox: FrenchInbox, valid: _Valid, receipt: Sealed, now: dt.dat
         await enqueue_webhooks(tx, inbox.webhooks, WebhookEvent.INBOX_MESSAGE, record, now=now)
         if _by_callback(verified):
             await owe_receipt(tx, inbox, record, now)
+    return record
 
 
 def _record(valid: _Valid, now: dt.datetime) -> MessageRecord:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Final
 
+from contracts.codes import Direction
 from gateway.core import breaker as circuit
 from gateway.core.as4.verified import VerifiedError
 from gateway.core.errors import As4Error, PasserelleError, PeerRefused, PeerUnavailable
@@ -31,6 +32,7 @@ from gateway.flows.delivery_record import (
 )
 from gateway.flows.large import LeaseLost
 from gateway.flows.ports import HttpAnswer, Transaction
+from gateway.flows.watch import Tried
 
 if TYPE_CHECKING:
     from gateway.flows.french_inbox import FrenchInbox
@@ -63,9 +65,37 @@ async def deliver_receipt(entry: OutboxEntry, d: Delivery) -> Outcome:
             _judge(answer, d)
         except PasserelleError as exc:
             error = exc
-        return await _record(entry, d, started, answer, error)
+        outcome = await _record(entry, d, started, answer, error)
+        _tell(entry, d, started, answer, error, outcome)
     except LeaseLost:
         return Outcome.LEASE_LOST
+    return outcome
+
+
+def _tell(
+    entry: OutboxEntry,
+    d: Delivery,
+    started: dt.datetime,
+    answer: HttpAnswer | None,
+    error: PasserelleError | None,
+    outcome: Outcome,
+) -> None:
+    """Whoever watches; after the commit."""
+    d.watch.tried(
+        Tried(
+            message_id=entry.message_id,
+            type=None,
+            direction=Direction.FR_TO_UK,
+            channel=entry.channel,
+            endpoint=entry.endpoint,
+            number=entry.attempts + 1,
+            outcome=outcome.value,
+            code=None if error is None else error.code,
+            http_status=None if answer is None else answer.status,
+            started_at=started,
+            finished_at=d.clock.now(),
+        )
+    )
 
 
 async def _may_send(entry: OutboxEntry, d: Delivery) -> bool:

@@ -30,6 +30,7 @@ from gateway.flows.access_point import AccessPoint
 from gateway.flows.large import LargeLane
 from gateway.flows.large import LeaseLost as LeaseLost  # whoever records an attempt meets it
 from gateway.flows.ports import Clock, HttpAnswer, Store, Transaction, Transport
+from gateway.flows.watch import UNWATCHED, Receipted, Tried, Watch
 from gateway.flows.webhooks import WebhookEvent, WebhookTarget, enqueue_webhooks
 
 ACTOR: Final = "worker"
@@ -78,6 +79,8 @@ class Delivery:
     """Of the rows that come here; a large delivery extends it."""
     receipt_timeout: dt.timedelta = dt.timedelta(minutes=10)
     """How long a receipt by callback may take before the message is sent again."""
+    watch: Watch = field(repr=False, default=UNWATCHED)
+    """Metrics and traces."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,6 +130,8 @@ async def record_delivered(job: Job, attempt: Try, d: Delivery) -> Outcome:
         await enqueue_webhooks(tx, d.webhooks, WebhookEvent.MESSAGE_STATUS, record, now=now)
         await _complete(tx, job)
     await d.store.notify("outbox")
+    _tell(job, attempt, Outcome.DELIVERED, None, d)
+    d.watch.receipted(Receipted(record=record, number=job.entry.attempts + 1, at=now))
     return Outcome.DELIVERED
 
 
@@ -161,6 +166,7 @@ async def record_failure(
         )
         if not await tx.reschedule(job.entry, next_step.when):
             raise LeaseLost
+    _tell(job, attempt, Outcome.RETRY, code, d)
     return Outcome.RETRY
 
 
@@ -180,6 +186,7 @@ async def record_awaiting(job: Job, attempt: Try, d: Delivery) -> Outcome:
         await _audit(tx, job, now, "message.sent", {"attempt": job.entry.attempts + 1})
         if not await tx.reschedule(job.entry, due):
             raise LeaseLost
+    _tell(job, attempt, Outcome.AWAITING, None, d)
     return Outcome.AWAITING
 
 
@@ -229,7 +236,9 @@ async def record_end(job: Job, attempt: Try | None, code: str, status: MessageSt
         await enqueue_webhooks(tx, d.webhooks, WebhookEvent.MESSAGE_STATUS, record, now=now)
         await _complete(tx, job)
     await d.store.notify("outbox")
-    return Outcome.REJECTED if status is MessageStatus.REJECTED else Outcome.FAILED
+    outcome = Outcome.REJECTED if status is MessageStatus.REJECTED else Outcome.FAILED
+    _tell(job, attempt, outcome, code, d)
+    return outcome
 
 
 async def record_hold(job: Job, exc: Unmappable, d: Delivery) -> Outcome:
@@ -248,6 +257,7 @@ async def record_hold(job: Job, exc: Unmappable, d: Delivery) -> Outcome:
         await enqueue_webhooks(tx, d.webhooks, WebhookEvent.MESSAGE_STATUS, job.record, now=now)
         await _complete(tx, job)
     await d.store.notify("outbox")
+    _tell(job, None, Outcome.HELD, exc.problems[0].code, d)
     return Outcome.HELD
 
 
@@ -261,7 +271,28 @@ async def record_cancelled(job: Job, d: Delivery) -> Outcome:
             await enqueue_webhooks(tx, d.webhooks, WebhookEvent.MESSAGE_STATUS, record, now=now)
         await _complete(tx, job)
     await d.store.notify("outbox")
+    _tell(job, None, Outcome.CANCELLED, WITHDRAWN, d)
     return Outcome.CANCELLED
+
+
+def _tell(job: Job, attempt: Try | None, outcome: Outcome, code: str | None, d: Delivery) -> None:
+    """Whoever watches; after the commit."""
+    record, entry = job.record, job.entry
+    d.watch.tried(
+        Tried(
+            message_id=record.message_id,
+            type=record.type,
+            direction=record.direction,
+            channel=entry.channel,
+            endpoint=entry.endpoint,
+            number=entry.attempts + 1,
+            outcome=outcome.value,
+            code=code,
+            http_status=attempt.answer.status if attempt and attempt.answer else None,
+            started_at=attempt.started_at if attempt else None,
+            finished_at=attempt.finished_at if attempt else d.clock.now(),
+        )
+    )
 
 
 async def _current(tx: Transaction, job: Job) -> MessageRecord:

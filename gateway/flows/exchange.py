@@ -13,6 +13,7 @@ from gateway.core.jws import JwsSigner
 from gateway.core.treaty.agreement import Agreement
 from gateway.core.treaty.holding import HoldPolicy
 from gateway.flows.ports import Clock, Store
+from gateway.flows.watch import UNWATCHED, Watch
 from gateway.flows.webhooks import WebhookTarget
 
 
@@ -75,3 +76,5 @@ class Exchange:
     webhooks: tuple[WebhookTarget, ...] = ()
     earlier_signers: tuple[JwsSigner, ...] = field(repr=False, default=())
     """Rotated keys: still published, so that answers and receipts signed with them keep verifying."""
+    watch: Watch = field(repr=False, default=UNWATCHED)
+    """Metrics and traces."""

@@ -19,6 +19,7 @@ from gateway.flows.access_point import AccessPoint
 from gateway.flows.delivery_record import Delivery
 from gateway.flows.noise import NoiseGate
 from gateway.flows.ports import Clock, Store, StreamedBody
+from gateway.flows.watch import UNWATCHED, Watch
 from gateway.flows.webhooks import WebhookTarget
 
 ACTOR: Final = "as4"
@@ -42,6 +43,8 @@ class FrenchInbox:
     pull_lease: dt.timedelta = dt.timedelta(minutes=10)
     """How long a message that was handed out waits for its receipt before it is handed out again."""
     noise: NoiseGate = field(default_factory=NoiseGate)
+    watch: Watch = field(repr=False, default=UNWATCHED)
+    """Metrics and traces."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,6 +26,7 @@ from gateway.core.records import Attempt, Channel, MessageRecord, OutboxEntry
 from gateway.core.retry import DEFAULT_SCHEDULE, RetryAt, RetrySchedule, decide
 from gateway.core.treaty.clocks import Deadline
 from gateway.flows.ports import Clock, HttpAnswer, Store, Transaction, Transport
+from gateway.flows.watch import UNWATCHED, Tried, Watch
 
 
 class WebhookEvent(StrEnum):
@@ -43,8 +44,9 @@ class WebhookEvent(StrEnum):
     """France sent personal data (Art 16); it was refused."""
 
 
+_LEASE_LOST: Final = "webhook.lease_lost"
 EVENT_MEDIA_TYPE: Final = "application/cloudevents+json"
-_CLOUD_TYPES: Final = {
+CLOUD_TYPES: Final = {
     WebhookEvent.INBOX_MESSAGE: "passerelle.inbox.message.v1",
     WebhookEvent.MESSAGE_STATUS: "passerelle.message.status.v1",
     WebhookEvent.DEADLINE_WARNING: "passerelle.deadline.warning.v1",
@@ -119,17 +121,47 @@ async def enqueue_webhooks(
     now: dt.datetime,
 ) -> int:
     """Enqueue the event for every target that wants it, in the caller's transaction; returns how many."""
+    wanted = [target for target in targets if target.wants(event, record.client_id)]
+    return await _enqueue(tx, wanted, record.message_id, record.reference, now, body=None)
+
+
+async def enqueue_event(
+    tx: Transaction,
+    targets: Iterable[WebhookTarget],
+    event: WebhookEvent,
+    body: bytes,
+    *,
+    message_id: str,
+    reference: str,
+    now: dt.datetime,
+) -> int:
+    """The same for a fact that is no message: ``body`` is its CloudEvent, made now, as the row in the outbox
+    knows only the message that the fact is about."""
+    wanted = [target for target in targets if target.wants(event, None)]
+    return await _enqueue(tx, wanted, message_id, reference, now, body=body)
+
+
+async def _enqueue(
+    tx: Transaction,
+    targets: Iterable[WebhookTarget],
+    message_id: str,
+    reference: str,
+    now: dt.datetime,
+    *,
+    body: bytes | None,
+) -> int:
     count = 0
     for target in targets:
-        if target.wants(event, record.client_id):
-            await tx.enqueue(
-                channel=Channel.WEBHOOK,
-                endpoint=target.webhook_id,
-                message_id=record.message_id,
-                reference=record.reference,
-                due_at=now,
-            )
-            count += 1
+        await tx.enqueue(
+            channel=Channel.WEBHOOK,
+            endpoint=target.webhook_id,
+            message_id=message_id,
+            reference=reference,
+            due_at=now,
+            wire=body,
+            wire_content_type=None if body is None else EVENT_MEDIA_TYPE,
+        )
+        count += 1
     return count
 
 
@@ -142,60 +174,59 @@ async def enqueue_deadline_event(
     issuer: str,
     now: dt.datetime,
 ) -> int:
-    """The same for a deadline; its body is made here, since the row in the outbox knows only the message.
-
-    The event's id is that of the fact, so that a client that has two targets sees it is one event.
-    """
-    value = {
-        "specversion": "1.0",
-        "id": f"dl_{row.deadline_id}_{event.value.partition('.')[2]}_{row.warnings}",
-        "source": issuer,
-        "type": _CLOUD_TYPES[event],
-        "time": _time(now),
-        "subject": row.message_id,
-        "datacontenttype": "application/json",
-        "data": {
+    """A deadline has come near or passed. The event's id is that of the fact, so that a client that has two
+    targets sees it is one event."""
+    body = cloud_event(
+        event,
+        id_=f"dl_{row.deadline_id}_{event.value.partition('.')[2]}_{row.warnings}",
+        source=issuer,
+        at=now,
+        subject=row.message_id,
+        data={
             "message_id": row.message_id,
             "deadline_id": row.deadline_id,
             "link": f"{issuer}/v1/deadlines?reference={row.reference}",
         },
+    )
+    return await enqueue_event(
+        tx, targets, event, body, message_id=row.message_id, reference=row.reference, now=now
+    )
+
+
+def cloud_event(
+    event: WebhookEvent,
+    *,
+    id_: str,
+    source: str,
+    at: dt.datetime,
+    subject: str,
+    data: Mapping[str, object],
+) -> bytes:
+    """A CloudEvent 1.0 as JSON: what happened, and where to fetch the rest; never content."""
+    value = {
+        "specversion": "1.0",
+        "id": id_,
+        "source": source,
+        "type": CLOUD_TYPES[event],
+        "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "subject": subject,
+        "datacontenttype": "application/json",
+        "data": data,
     }
-    body = json.dumps(value, separators=(",", ":")).encode()
-    count = 0
-    for target in targets:
-        if target.wants(event, None):
-            await tx.enqueue(
-                channel=Channel.WEBHOOK,
-                endpoint=target.webhook_id,
-                message_id=row.message_id,
-                reference=row.reference,
-                due_at=now,
-                wire=body,
-                wire_content_type=EVENT_MEDIA_TYPE,
-            )
-            count += 1
-    return count
-
-
-def _time(now: dt.datetime) -> str:
-    return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def webhook_body(entry: OutboxEntry, record: MessageRecord, *, issuer: str, now: dt.datetime) -> bytes:
-    """The CloudEvent: type, id, link. Built once per row; retries send the same bytes."""
+    """The CloudEvent of a message. Built once per row; retries send the same bytes."""
     inbound = record.direction is Direction.FR_TO_UK
-    event = WebhookEvent.INBOX_MESSAGE if inbound else WebhookEvent.MESSAGE_STATUS
-    value = {
-        "specversion": "1.0",
-        "id": webhook_message_id(entry),
-        "source": issuer,
-        "type": _CLOUD_TYPES[event],
-        "time": _time(now),
-        "subject": record.message_id,
-        "datacontenttype": "application/json",
-        "data": {"message_id": record.message_id, "link": f"{issuer}/v1/messages/{record.message_id}"},
-    }
-    return json.dumps(value, separators=(",", ":")).encode()
+    return cloud_event(
+        WebhookEvent.INBOX_MESSAGE if inbound else WebhookEvent.MESSAGE_STATUS,
+        id_=webhook_message_id(entry),
+        source=issuer,
+        at=now,
+        subject=record.message_id,
+        data={"message_id": record.message_id, "link": f"{issuer}/v1/messages/{record.message_id}"},
+    )
 
 
 def webhook_message_id(entry: OutboxEntry) -> str:
@@ -265,6 +296,8 @@ class WebhookSender:
     random: Callable[[], float] = field(repr=False, default=secrets.SystemRandom().random)
     slow_down: dt.timedelta = dt.timedelta(minutes=1)
     """Least delay after 429, 502 or 504."""
+    watch: Watch = field(repr=False, default=UNWATCHED)
+    """Metrics and traces."""
 
 
 async def deliver_webhook(entry: OutboxEntry, sender: WebhookSender) -> WebhookOutcome:
@@ -290,6 +323,9 @@ async def deliver_webhook(entry: OutboxEntry, sender: WebhookSender) -> WebhookO
             body = webhook_body(entry, record, issuer=sender.issuer, now=started)
             await tx.save_wire(entry, body, EVENT_MEDIA_TYPE)
     headers, body = build_webhook(entry, body, key=sender.key, now=started)
+    parent = sender.watch.traceparent(entry.message_id)
+    if parent is not None:
+        headers["traceparent"] = parent
     answer: HttpAnswer | None = None
     error: PasserelleError
     try:  # (3)
@@ -300,7 +336,37 @@ async def deliver_webhook(entry: OutboxEntry, sender: WebhookSender) -> WebhookO
         error = PeerUnavailable(f"the target answered {answer.status}")
     except DeliveryError as exc:
         decision, error = WebhookDecision.RETRY, exc
-    return await _record(entry, sender, started, answer, decision, error)  # (4)
+    outcome = await _record(entry, sender, started, answer, decision, error)  # (4)
+    if outcome.code != _LEASE_LOST:
+        _tell(entry, record, sender, started, outcome)
+    return outcome
+
+
+def _tell(
+    entry: OutboxEntry,
+    record: MessageRecord,
+    sender: WebhookSender,
+    started: dt.datetime,
+    outcome: WebhookOutcome,
+) -> None:
+    """Whoever watches; after the commit."""
+    done = outcome.decision is WebhookDecision.DONE
+    ended = "delivered" if done else "failed" if outcome.next_due_at is None else "retry"
+    sender.watch.tried(
+        Tried(
+            message_id=entry.message_id,
+            type=record.type,
+            direction=record.direction,
+            channel=entry.channel,
+            endpoint=entry.endpoint,
+            number=entry.attempts + 1,
+            outcome=ended,
+            code=None if done else outcome.code,
+            http_status=outcome.http_status,
+            started_at=started,
+            finished_at=sender.clock.now(),
+        )
+    )
 
 
 async def _record(
@@ -337,7 +403,7 @@ async def _record(
             if not kept:
                 raise _LeaseLost  # noqa: TRY301 — leaving by an exception is what rolls back
     except _LeaseLost:
-        code = "webhook.lease_lost"
+        code = _LEASE_LOST
     return WebhookOutcome(decision=decision, http_status=status, code=code, next_due_at=due)
 
 
