@@ -34,12 +34,13 @@ from gateway.core.records import (
     StoredAttachment,
 )
 from gateway.core.treaty import privacy, states
-from gateway.core.treaty.rules import Finding, Verdict, judge
+from gateway.core.treaty.rules import Finding, Verdict
 from gateway.flows import deadlines, exclusion
 from gateway.flows.acknowledge import acknowledgement_body, inbox_message, is_travelling, settle
 from gateway.flows.attachments import check_attachments
 from gateway.flows.case_view import case_view
 from gateway.flows.exchange import Exchange
+from gateway.flows.judging import judge_as_if_posted
 from gateway.flows.ledger import book
 from gateway.flows.outgoing import Hold, enqueue, posted, untranslatable
 from gateway.flows.ports import KeyReused, Running, Transaction
@@ -253,17 +254,7 @@ async def _allow(
     _refuse_superfluous(message)
     attachments = check_attachments(message, submission.attachments, limits=exchange.limits)
     view = await case_view(tx, None if opens else case)
-    found = await exclusion.check(tx, message, kind=case.kind)
-    verdict = judge(
-        message,
-        case=view,
-        agreement=exchange.agreement,
-        now=now,
-        direction=Direction.UK_TO_FR,
-        returned=found.returned,
-        in_readmission=found.in_readmission,
-        near=found.near,
-    )
+    verdict, _ = await judge_as_if_posted(tx, exchange.agreement, message, kind=case.kind, case=view, now=now)
     _refuse(verdict)
     opening = view.opening_id if view is not None else None
     status = states.next_status(case.kind, None if opens else case.status, message, opening_id=opening)

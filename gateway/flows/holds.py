@@ -22,11 +22,12 @@ from gateway.core.errors import Conflict, InsufficientScope, InvalidParameter, N
 from gateway.core.records import CaseRecord, MessageRecord, MessageStatus
 from gateway.core.treaty import states
 from gateway.core.treaty.holding import Decider
-from gateway.core.treaty.rules import CaseView, Verdict, judge
+from gateway.core.treaty.rules import CaseView, Verdict
 from gateway.flows import deadlines, exclusion
 from gateway.flows.case_view import case_view
 from gateway.flows.exchange import Exchange
 from gateway.flows.exclusion import Exclusion
+from gateway.flows.judging import judge_as_if_posted
 from gateway.flows.ledger import book
 from gateway.flows.outgoing import Hold, enqueue, posted, untranslatable
 from gateway.flows.ports import MessageFilter, Transaction
@@ -87,16 +88,13 @@ async def look(tx: Transaction, exchange: Exchange, record: MessageRecord, now: 
     message = await tx.content(record.message_id)
     others = tuple(m for m in view.messages if m.message_id != record.message_id)
     before = dataclasses.replace(view, messages=others)
-    facts = await exclusion.check(tx, message, kind=case.kind)
-    verdict = judge(
+    verdict, facts = await judge_as_if_posted(
+        tx,
+        exchange.agreement,
         message,
+        kind=case.kind,
         case=None if message.type in states.OPENING else before,
-        agreement=exchange.agreement,
         now=now,
-        direction=Direction.UK_TO_FR,
-        returned=facts.returned,
-        in_readmission=facts.in_readmission,
-        near=facts.near,
     )
     codes = [*(f.rule for f in verdict.hold), *([record.code] if record.code else [])]
     roles, persons = exchange.holds.of_all(codes)

@@ -7,19 +7,16 @@ France learns it from the signed error that answers its message; ours from the a
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Iterable
 from typing import Final
 
 from gateway.core.as4.message import UserMessage
 from gateway.core.errors import As4Error, PrivacyBreach
-from gateway.core.records import Channel, MessageRecord
+from gateway.core.records import MessageRecord
 from gateway.flows.ports import MessageFilter, Transaction
-from gateway.flows.webhooks import EVENT_MEDIA_TYPE, WebhookEvent, WebhookTarget
+from gateway.flows.webhooks import WebhookEvent, WebhookTarget, cloud_event, enqueue_event
 
 ACTION: Final = "privacy.incident"
-EVENT_TYPE: Final = "passerelle.privacy.incident.v1"
-"""CloudEvents type of the webhook."""
 _MOST_CODES = 20
 
 
@@ -61,39 +58,28 @@ async def tell(
     opening = await _opening(tx, case.reference)
     if opening is None:
         return 0
-    wanted = [target for target in targets if target.wants(WebhookEvent.PRIVACY_INCIDENT, None)]
-    body = _event(opening, codes_of(exc), issuer=issuer, now=now)
-    for target in wanted:
-        await tx.enqueue(
-            channel=Channel.WEBHOOK,
-            endpoint=target.webhook_id,
-            message_id=opening.message_id,
-            reference=opening.reference,
-            due_at=now,
-            wire=body,
-            wire_content_type=EVENT_MEDIA_TYPE,
-        )
-    return len(wanted)
-
-
-def _event(opening: MessageRecord, codes: str, *, issuer: str, now: dt.datetime) -> bytes:
-    """The CloudEvent: codes, and a link to the case that ``opening`` opened; no content."""
     path = "nominations" if opening.reference[2:4] == "02" else "readmission-requests"
-    value = {
-        "specversion": "1.0",
-        "id": f"incident_{opening.message_id}_{int(now.timestamp() * 1000)}",
-        "source": issuer,
-        "type": EVENT_TYPE,
-        "time": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "subject": opening.message_id,
-        "datacontenttype": "application/json",
-        "data": {
+    body = cloud_event(
+        WebhookEvent.PRIVACY_INCIDENT,
+        id_=f"incident_{opening.message_id}_{int(now.timestamp() * 1000)}",
+        source=issuer,
+        at=now,
+        subject=opening.message_id,
+        data={
             "message_id": opening.message_id,
-            "codes": codes.split(),
+            "codes": codes_of(exc).split(),
             "link": f"{issuer}/v1/{path}/{opening.reference}",
         },
-    }
-    return json.dumps(value, separators=(",", ":")).encode()
+    )
+    return await enqueue_event(
+        tx,
+        targets,
+        WebhookEvent.PRIVACY_INCIDENT,
+        body,
+        message_id=opening.message_id,
+        reference=opening.reference,
+        now=now,
+    )
 
 
 async def _opening(tx: Transaction, reference: str) -> MessageRecord | None:

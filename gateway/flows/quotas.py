@@ -17,9 +17,6 @@ import datetime as dt
 from enum import Enum, auto
 from typing import Final
 
-import msgspec
-
-from contracts.codes import Direction
 from contracts.model import Message, Withdrawal
 from gateway.core.errors import Conflict, InvalidParameter, OutOfSequence
 from gateway.core.records import CaseRecord, MessageRecord, MessageStatus
@@ -37,11 +34,11 @@ from gateway.core.treaty.quotas import (
     persons_of,
     problem_of,
 )
-from gateway.core.treaty.rules import judge
 from gateway.core.treaty.weeks import monday_of, week_of
-from gateway.flows import deadlines, exclusion
+from gateway.flows import deadlines
 from gateway.flows.case_view import case_view
 from gateway.flows.exchange import Exchange
+from gateway.flows.judging import judge_as_if_posted
 from gateway.flows.ledger import MAX_REASON, book, quota_zone
 from gateway.flows.outgoing import Hold, enqueue, untranslatable
 from gateway.flows.ports import MessageFilter, Transaction
@@ -245,20 +242,9 @@ async def _first_that_fits(
 async def _judge_again(
     tx: Transaction, exchange: Exchange, message: Message, case: CaseRecord, now: dt.datetime
 ) -> tuple[_Step, str | None, str]:
-    """As if it were posted now: the 14 days, the already returned, the lists. (step, code, all codes).
-
-    The time limits count to ``issued_at``, so the judge sees a copy that is issued now; the message itself
-    keeps the header that was signed for."""
-    found = await exclusion.check(tx, message, kind=case.kind)
-    verdict = judge(
-        msgspec.structs.replace(message, issued_at=now),
-        case=None,
-        agreement=exchange.agreement,
-        now=now,
-        direction=Direction.UK_TO_FR,
-        returned=found.returned,
-        in_readmission=found.in_readmission,
-        near=found.near,
+    """As if it were posted now: the 14 days, the already returned, the lists. (step, code, all codes)."""
+    verdict, _ = await judge_as_if_posted(
+        tx, exchange.agreement, message, kind=case.kind, case=None, now=now, issued_now=True
     )
     codes = " ".join(sorted({p.code for p in verdict.problems}))
     if verdict.refuse:

@@ -5,6 +5,7 @@ The partner is *they* here, we are *we*: in a P-Mode of ``UK_TO_FR`` we initiate
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
@@ -119,24 +120,8 @@ def _leg(row: PModeRow) -> Leg:
 
 def _ping(leg: Leg, id_: str) -> Leg:
     """The ebMS test service between the same parties (as4.md 33)."""
-    return Leg(
-        id=id_,
-        we_send=leg.we_send,
-        initiator=leg.initiator,
-        initiator_role=leg.initiator_role,
-        responder=leg.responder,
-        responder_role=leg.responder_role,
-        service=PING_SERVICE,
-        service_type="",
-        action=PING_ACTION,
-        agreement_ref=leg.agreement_ref,
-        mep=leg.mep,
-        mep_binding=leg.mep_binding,
-        mpc=leg.mpc,
-        original_sender=leg.original_sender,
-        final_recipient=leg.final_recipient,
-        corner_type=leg.corner_type,
-        ping=True,
+    return dataclasses.replace(
+        leg, id=id_, service=PING_SERVICE, service_type="", action=PING_ACTION, ping=True
     )
 
 
