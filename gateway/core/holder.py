@@ -1,0 +1,402 @@
+"""Who holds a message now, whose part it is, what helps, and whether it can be sent again safely. Pure.
+
+One table over status, direction, last attempt, circuit and certificate (conventions.md, message page). The
+answers about sending again follow from what is proven, never from hope:
+
+- it was never sent, or every attempt was refused before it arrived: **yes**;
+- a receipt is stored, or the other side took it up: **no**;
+- an answer was lost: **unknown**. The same MessageId goes out again, so that the other side can tell a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from contracts.codes import Direction
+from gateway.core.errors import Side
+from gateway.core.explanations import Explanation, explain
+from gateway.core.holder_words import (
+    ANSWER_LOST,
+    ENDED,
+    HELD,
+    NEVER_RECEIPTED,
+    NOTHING,
+    RECEIPTED,
+    THEIRS,
+    UNDER_WAY,
+)
+from gateway.core.records import MessageStatus
+from gateway.core.words import Words
+
+
+class Holder(StrEnum):
+    """Where the message is now."""
+
+    UK_SYSTEM = "uk_system"
+    GATEWAY = "gateway"
+    OPERATOR = "operator"
+    FRENCH_ACCESS_POINT = "french_access_point"
+    FRENCH_SYSTEM = "french_system"
+    NOBODY = "nobody"
+    """It has ended."""
+
+
+class Circuit(StrEnum):
+    """Of the endpoint that the message goes to."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    PAUSED = "paused"
+
+
+class CertificateState(StrEnum):
+    """Of what sending needs: ours to sign, theirs to encrypt to."""
+
+    VALID = "valid"
+    OURS_EXPIRED = "ours_expired"
+    THEIRS_EXPIRED = "theirs_expired"
+
+
+class LastAttempt(StrEnum):
+    """What the last attempt says about where the message is."""
+
+    NONE = "none"
+    DELIVERED = "delivered"
+    NOT_SENT = "not_sent"
+    """Nothing can have arrived: no connection, or the access point was not available."""
+    LOST = "lost"
+    """It may have arrived; the answer did not."""
+    AWAITED = "awaited"
+    """Taken; the receipt comes by callback."""
+    REFUSED = "refused"
+    """A genuine signed refusal."""
+
+
+class Resend(StrEnum):
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+HOLDER_WORDS: Final[Mapping[Holder, Words]] = {
+    Holder.UK_SYSTEM: Words("the UK system", "le système britannique"),
+    Holder.GATEWAY: Words("the gateway", "la passerelle"),
+    Holder.OPERATOR: Words("an operator", "un opérateur"),
+    Holder.FRENCH_ACCESS_POINT: Words("the French access point", "le point d'accès français"),
+    Holder.FRENCH_SYSTEM: Words("the French system", "le système français"),
+    Holder.NOBODY: Words("nobody: it has ended", "personne : il est clos"),
+}
+RESEND_WORDS: Final[Mapping[Resend, Words]] = {
+    Resend.YES: Words("yes", "oui"),
+    Resend.NO: Words("no", "non"),
+    Resend.UNKNOWN: Words("unknown", "incertain"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What the table looks at."""
+
+    status: MessageStatus
+    direction: Direction
+    code: str | None = None
+    """Of the hold, refusal or last failure (``MessageRecord.code``)."""
+    last: LastAttempt = LastAttempt.NONE
+    ever_lost: bool = False
+    """The answer to some attempt was lost, not only to the last."""
+    circuit: Circuit = Circuit.CLOSED
+    certificate: CertificateState = CertificateState.VALID
+    pulled: bool = False
+    """France fetches its messages: until then they wait with us."""
+    receipted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Holding:
+    """``fault`` is None when nothing is wrong."""
+
+    holder: Holder
+    fault: Side | None
+    reason: Words
+    cure: Words
+    resend: Resend
+    resend_reason: Words
+
+
+_LOST: Final = frozenset(
+    {
+        "delivery.timed_out",
+        "delivery.receipt_missing",
+        "as4.invalid_receipt",
+        "as4.failed_authentication",
+        "as4.value_inconsistent",
+        "as4.policy_noncompliance",
+        "as4.invalid_header",
+        "as4.mime_inconsistency",
+        "EBMS:0202",
+        "EBMS:0301",
+        "EBMS:0302",
+        # a reset may come after the last octet was taken: nobody can tell
+        "delivery.connection_failed",
+    }
+)
+
+
+def last_attempt(outcome: str | None, http_status: int | None = None) -> LastAttempt:
+    """Class of an attempt's outcome. A connection that failed before any answer may have failed late: only
+    an HTTP status that refuses (429, 503) proves that nothing was taken."""
+    if outcome is None:
+        return LastAttempt.NONE
+    if outcome == "delivered":
+        return LastAttempt.DELIVERED
+    if outcome == "delivery.receipt_awaited":
+        return LastAttempt.AWAITED
+    if outcome in _LOST:
+        return LastAttempt.LOST
+    if outcome.startswith("EBMS:") or outcome == "delivery.refused":
+        return LastAttempt.REFUSED
+    if outcome == "delivery.unavailable":
+        return LastAttempt.NOT_SENT if http_status in {429, 503} else LastAttempt.LOST
+    if outcome.startswith("as4."):
+        return LastAttempt.LOST
+    return LastAttempt.NOT_SENT
+
+
+def look(facts: Facts) -> Holding:
+    """The row of the table. Total: every combination has an answer."""
+    return _to_france(facts) if facts.direction is Direction.UK_TO_FR else _from_france(facts)
+
+
+# ---- UK → FR ------------------------------------------------------------------------------------
+
+
+def _to_france(f: Facts) -> Holding:
+    match f.status:
+        case MessageStatus.ACCEPTED | MessageStatus.SENDING:
+            return _on_its_way(f)
+        case MessageStatus.DELIVERED:
+            return Holding(
+                holder=Holder.FRENCH_SYSTEM,
+                fault=None,
+                reason=Words(
+                    "France has it: its receipt is verified. The French system has not acknowledged it yet.",
+                    "La France le détient : son accusé de réception est vérifié. Le système français "
+                    "n'en a pas encore accusé la prise en compte.",
+                ),
+                cure=Words(
+                    "Wait; look at the time limit of the acknowledgement.",
+                    "Attendre ; surveiller le délai de la prise en compte.",
+                ),
+                resend=Resend.NO,
+                resend_reason=RECEIPTED,
+            )
+        case MessageStatus.ACKNOWLEDGED:
+            return Holding(
+                holder=Holder.FRENCH_SYSTEM,
+                fault=None,
+                reason=Words(
+                    "The French system has taken it into account.", "Le système français l'a pris en compte."
+                ),
+                cure=NOTHING,
+                resend=Resend.NO,
+                resend_reason=RECEIPTED,
+            )
+        case MessageStatus.HELD:
+            why = explain(f.code or "")
+            return Holding(
+                holder=Holder.OPERATOR if not _waits_for_room(f.code) else Holder.GATEWAY,
+                fault=why.side,
+                reason=why.cause,
+                cure=why.cure,
+                resend=Resend.NO,
+                resend_reason=HELD,
+            )
+        case MessageStatus.FAILED:
+            return _dead_letter(f)
+        case MessageStatus.REJECTED:
+            return _rejected(f)
+        case MessageStatus.CANCELLED:
+            why = explain(f.code or "cancelled_by_operator")
+            return Holding(
+                holder=Holder.NOBODY,
+                fault=None,
+                reason=why.outcome,
+                cure=NOTHING,
+                resend=Resend.NO,
+                resend_reason=ENDED,
+            )
+
+
+def _waits_for_room(code: str | None) -> bool:
+    return (code or "").startswith(("quota.", "parity."))
+
+
+def _certificate(f: Facts) -> tuple[Side, Words, Words] | None:
+    if f.certificate is CertificateState.OURS_EXPIRED:
+        return (
+            Side.GATEWAY,
+            Words("Our own certificate has expired.", "Notre propre certificat a expiré."),
+            Words(
+                "An administrator renews it (passerelle keys rotate) and gives it to France.",
+                "Un administrateur le renouvelle (passerelle keys rotate) et le transmet à la France.",
+            ),
+        )
+    if f.certificate is CertificateState.THEIRS_EXPIRED:
+        return (
+            Side.FR,
+            Words("The French certificate has expired.", "Le certificat français a expiré."),
+            Words(
+                "Ask France for its new certificate; confirm the fingerprint by telephone, then add it.",
+                "Demander à la France son nouveau certificat ; vérifier l'empreinte par téléphone.",
+            ),
+        )
+    return None
+
+
+def _on_its_way(f: Facts) -> Holding:
+    """(1) a pause, (2) a certificate, (3) an open circuit, (4) the last attempt, (5) the queue."""
+    resend, resend_reason = Resend.NO, RECEIPTED if f.receipted else UNDER_WAY
+
+    def held(holder: Holder, fault: Side | None, reason: Words, cure: Words) -> Holding:
+        return Holding(
+            holder=holder, fault=fault, reason=reason, cure=cure, resend=resend, resend_reason=resend_reason
+        )
+
+    if f.circuit is Circuit.PAUSED:  # (1)
+        return held(
+            Holder.OPERATOR,
+            Side.GATEWAY,
+            Words(
+                "The route to France is paused by an operator.",
+                "La route vers la France est suspendue.",
+            ),
+            Words("A supervisor resumes the route.", "Un superviseur rétablit la route."),
+        )
+    expired = _certificate(f)
+    if expired is not None:  # (2)
+        return held(Holder.GATEWAY, *expired)
+    if f.last is LastAttempt.AWAITED:
+        return held(
+            Holder.FRENCH_ACCESS_POINT,
+            None,
+            Words(
+                "The French access point took it and owes its receipt.",
+                "Le point d'accès français l'a reçu et doit son accusé de réception.",
+            ),
+            explain("delivery.receipt_awaited").cure,
+        )
+    if f.circuit is Circuit.OPEN:  # (3)
+        return held(
+            Holder.GATEWAY,
+            Side.FR,
+            Words(
+                "The French access point fails; the circuit is open and one message at a time probes it.",
+                "Le point d'accès français est en défaut : le disjoncteur est ouvert, un seul message sonde.",
+            ),
+            explain("delivery.connection_failed").cure,
+        )
+    if f.last in {LastAttempt.NOT_SENT, LastAttempt.LOST, LastAttempt.REFUSED}:  # (4)
+        return held(
+            Holder.GATEWAY,
+            Side.FR,
+            Words(
+                "The last attempt failed; the gateway tries again by its schedule.",
+                "La dernière tentative a échoué ; la passerelle réessaie selon son calendrier.",
+            ),
+            explain("delivery.connection_failed").cure,
+        )
+    if f.pulled and f.status is MessageStatus.SENDING:  # (5)
+        return held(
+            Holder.FRENCH_ACCESS_POINT,
+            None,
+            Words(
+                "France fetches its messages; it was handed out or waits to be.",
+                "La France relève ses messages ; il a été remis ou attend de l'être.",
+            ),
+            Words(
+                "Wait for the French access point to fetch it.",
+                "Attendre que le point d'accès français le relève.",
+            ),
+        )
+    return held(
+        Holder.GATEWAY,
+        None,
+        Words("It waits in the queue, or is being sent.", "Il attend dans la file ou est en cours d'envoi."),
+        NOTHING,
+    )
+
+
+def _dead_letter(f: Facts) -> Holding:
+    why = explain(f.code or "internal")
+    if f.receipted:
+        resend, reason = Resend.NO, RECEIPTED
+    elif f.code == "content_destroyed":
+        resend, reason = Resend.NO, ENDED
+    elif f.ever_lost or f.last in {LastAttempt.LOST, LastAttempt.AWAITED}:
+        resend, reason = Resend.UNKNOWN, ANSWER_LOST
+    else:
+        resend, reason = Resend.YES, NEVER_RECEIPTED
+    expired = _certificate(f)
+    side, cause, cure = expired if expired is not None else (why.side, why.cause, why.cure)
+    return Holding(
+        holder=Holder.OPERATOR, fault=side, reason=cause, cure=cure, resend=resend, resend_reason=reason
+    )
+
+
+def _rejected(f: Facts) -> Holding:
+    why: Explanation = explain(f.code or "EBMS:0004")
+    by_france = f.receipted or f.last in {LastAttempt.REFUSED, LastAttempt.DELIVERED}
+    return Holding(
+        holder=Holder.UK_SYSTEM,
+        fault=Side.UK if why.side is not Side.FR else Side.FR,
+        reason=why.cause,
+        cure=why.cure,
+        resend=Resend.NO,
+        resend_reason=RECEIPTED if by_france else ENDED,
+    )
+
+
+# ---- FR → UK ------------------------------------------------------------------------------------
+
+
+def _from_france(f: Facts) -> Holding:
+    def held(holder: Holder, fault: Side | None, reason: Words, cure: Words) -> Holding:
+        return Holding(
+            holder=holder, fault=fault, reason=reason, cure=cure, resend=Resend.NO, resend_reason=THEIRS
+        )
+
+    match f.status:
+        case MessageStatus.ACKNOWLEDGED:
+            return held(
+                Holder.UK_SYSTEM,
+                None,
+                Words(
+                    "The UK system has taken it into account.", "Le système britannique l'a pris en compte."
+                ),
+                NOTHING,
+            )
+        case MessageStatus.REJECTED:
+            why = explain(f.code or "")
+            return held(Holder.FRENCH_SYSTEM, Side.FR, why.cause, why.cure)
+        case MessageStatus.CANCELLED:
+            return held(Holder.NOBODY, None, explain(f.code or "withdrawn").outcome, NOTHING)
+        case MessageStatus.FAILED | MessageStatus.HELD:
+            why = explain(f.code or "internal")
+            return held(Holder.OPERATOR, why.side, why.cause, why.cure)
+        case MessageStatus.ACCEPTED | MessageStatus.SENDING | MessageStatus.DELIVERED:
+            late = f.last in {LastAttempt.NOT_SENT, LastAttempt.LOST, LastAttempt.REFUSED}
+            return held(
+                Holder.UK_SYSTEM,
+                Side.UK if late else None,
+                Words(
+                    "It waits in the inbox until the UK system takes and acknowledges it.",
+                    "Il attend dans la boîte que le système britannique le relève et en accuse réception.",
+                ),
+                Words(
+                    "If it grows old: call the operators of the UK system; its webhook may be failing.",
+                    "S'il vieillit : appeler les exploitants britanniques ; la notification échoue ?",
+                ),
+            )
