@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from gateway.core.errors import IdempotencyKeyRunning
 from gateway.core.records import Breaker, StoredAnswer
 from gateway.flows.ports import KeyReused, Running
-from gateway.store import blobs
+from gateway.store import blobs, users
 from gateway.store import tables as t
 from gateway.store.base import TransactionBase, insert_or_nothing
 
@@ -101,12 +101,12 @@ class SecurityTransaction(TransactionBase):
         await self._run(lambda c: c.execute(_ABANDON, {"client": client_id, "name": key}))
 
     async def purge(self, now: dt.datetime) -> int:
-        """Of blobs a bounded number of rows: call again until it returns 0."""
+        """Expired sessions too. Of blobs a bounded number of rows: call again until it returns 0."""
 
         def work(connection: Connection) -> int:
             jtis = connection.execute(_PURGE_JTIS, {"now": now}).rowcount
             answers = connection.execute(_PURGE_ANSWERS, {"old": now - KEEP_ANSWERS}).rowcount
-            return jtis + answers + blobs.sweep(connection, now)
+            return jtis + answers + users.sweep(connection, now) + blobs.sweep(connection, now)
 
         return await self._run(work, heavy=True)
 
