@@ -315,7 +315,7 @@ class UserTransaction(TransactionBase):
 
         return await self._run(work)
 
-    async def attempts(self, kind: AttemptKind, who: str) -> Attempts | None:
+    async def signin_attempts(self, kind: AttemptKind, who: str) -> Attempts | None:
         key = self._who(kind, who)
         return _attempts(await self._run(lambda c: c.execute(_ATTEMPTS, key).one_or_none()))
 
