@@ -35,6 +35,7 @@ from gateway.flows.ports_alerts import AlertRows
 from gateway.flows.ports_balance import BalanceRows
 from gateway.flows.ports_deadlines import DeadlineFilter as DeadlineFilter
 from gateway.flows.ports_deadlines import DeadlineRows
+from gateway.flows.ports_figures import FigureRows
 from gateway.flows.ports_holds import HoldRows
 from gateway.flows.ports_inbox import InboxEventRows
 from gateway.flows.ports_reveals import RevealRows
@@ -88,6 +89,7 @@ class Transaction(
     SearchRows,
     ActionRows,
     RevealRows,
+    FigureRows,
     Protocol,
 ):
     # cases

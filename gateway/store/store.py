@@ -21,6 +21,7 @@ from gateway.store.balance import BalanceTransaction
 from gateway.store.blobs import BlobTransaction
 from gateway.store.cases import CaseTransaction
 from gateway.store.deadlines import DeadlineTransaction
+from gateway.store.figures import FigureTransaction
 from gateway.store.holds import HoldTransaction
 from gateway.store.inbox import InboxEventTransaction
 from gateway.store.ledger import LedgerTransaction
@@ -53,6 +54,7 @@ class SqlTransaction(
     AlertTransaction,
     SearchTransaction,
     ActionTransaction,
+    FigureTransaction,
     RevealTransaction,
 ):
     """Implements ``gateway.flows.ports.Transaction``."""
