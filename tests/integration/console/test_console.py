@@ -4,106 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
 import pytest
-from aiohttp import web
 
-from adapters.fr import FrAdapter
-from adapters.uk import UkAdapter
-from gateway.clock import SystemClock
-from gateway.core.records import MessageRecord, MessageStatus
-from gateway.core.treaty.agreement import uk_fr
 from gateway.core.treaty.clocks import DeadlineState, NewDeadline
-from gateway.flows.exchange import Exchange
-from gateway.store import SqlStore, open_store
 from gateway.web.console.accounts import Accounts, Operator, Sessions, make_account
-from gateway.web.console.app import ConsoleServices, make_console
 from gateway.web.console.pages.signin import MAX_LOGIN_FAILURES
-from tests.fixtures.databases import PlainKeys
-from tests.fixtures.store_records import accept, new_case
-from tests.fixtures.uk_gateway import es256
-
-PASSWORD = "correct horse battery staple"
-
-
-class MovingClock(SystemClock):
-    """The machine's clock, moved forward."""
-
-    shift = dt.timedelta()
-
-    def now(self) -> dt.datetime:
-        return super().now() + self.shift
-
-
-@dataclass
-class Console:
-    base: str
-    store: SqlStore
-    clock: MovingClock
-    failed: MessageRecord
-
-
-@pytest.fixture
-async def console(tmp_path: Path) -> AsyncIterator[Console]:
-    store = open_store(f"sqlite:///{tmp_path}/passerelle.db", keyring=PlainKeys(), create=True)
-    async with store.begin() as tx:
-        case = new_case()
-        failed = await accept(tx, case)
-        await accept(tx, case, new=False)
-        await tx.update_message(
-            failed.message_id, at=failed.received_at, status=MessageStatus.FAILED, code="delivery.timed_out"
-        )
-    accounts = tmp_path / "operators.toml"
-    accounts.write_text(make_account("nadia", PASSWORD, "fr"), "utf-8")
-    clock = MovingClock()
-    app = web.Application()
-    services = ConsoleServices(
-        exchange=Exchange(
-            store=store,
-            clock=clock,
-            uk=UkAdapter(),
-            fr=FrAdapter(),
-            agreement=uk_fr(),
-            french_party="passerelle-fr",
-            signer=es256(),
-            issuer="https://passerelle.test",
-        ),
-        accounts=Accounts.load(accounts),
-        sessions=Sessions(b"s" * 32),
-        secure_cookie=False,
-    )
-    app.add_subapp("/console", make_console(services))
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield Console(f"http://127.0.0.1:{runner.addresses[0][1]}", store, clock, failed)
-    finally:
-        await runner.cleanup()
-        await store.close()
-
-
-def browser() -> aiohttp.ClientSession:
-    """A session that keeps cookies, also for an address without a name."""
-    return aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
-
-
-async def log_in(session: aiohttp.ClientSession, console: Console, password: str = PASSWORD) -> int:
-    form = {"name": "nadia", "password": password}
-    async with session.post(f"{console.base}/console/login", data=form) as answer:
-        return answer.status
-
-
-async def page(session: aiohttp.ClientSession, console: Console, path: str) -> str:
-    async with session.get(console.base + path) as answer:
-        assert answer.status == 200
-        return await answer.text()
-
+from tests.fixtures.console import PASSWORD, Console, browser, log_in, page
 
 PATHS = ("", "/messages", "/messages/{id}", "/cases/{reference}")
 
