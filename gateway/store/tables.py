@@ -257,6 +257,14 @@ deadlines = Table(
         sqlite_where=text("next_at IS NOT NULL"),
         postgresql_where=text("next_at IS NOT NULL"),
     ),
+    Index(
+        "ix_deadlines_told",
+        "clock",
+        "state",
+        "due_at",
+        sqlite_where=text("closed_at IS NULL AND (warnings > 0 OR state = 'breached')"),
+        postgresql_where=text("closed_at IS NULL AND (warnings > 0 OR state = 'breached')"),
+    ),
     sqlite_autoincrement=True,
 )
 """One running or ended time limit: started by ``message_id``, looked at again at ``next_at``."""
