@@ -35,11 +35,15 @@ from gateway.config_sections import (
     Webhooks,
     Worker,
 )
+from gateway.config_telemetry import Metrics, Tracing
+from gateway.config_users import Console, Oidc
 from gateway.core.errors import ConfigError
 
 ENV_PREFIX = "PASSERELLE_"
 FOLDER_VARIABLE = "PASSERELLE_FOLDER"
 """Names the instance folder for the command line; no setting of the instance."""
+PASSWORD_VARIABLE = "PASSERELLE_PASSWORD_FILE"  # noqa: S105 — names a variable, holds no password
+"""Names a file with the password of who gives a command; no setting of the instance."""
 SETTINGS_FILE = "passerelle.toml"
 
 
@@ -67,7 +71,11 @@ class Settings(BaseSettings):
     worker: Worker = Worker()
     webhooks: Webhooks = Webhooks()
     holds: Holds = Holds()
+    console: Console = Console()
+    oidc: Oidc = Oidc()
     log: Log = Log()
+    metrics: Metrics = Metrics()
+    tracing: Tracing = Tracing()
 
     @model_validator(mode="after")
     def _lease_outlives_an_attempt(self) -> Self:
@@ -119,7 +127,7 @@ def _refuse_unknown_variables() -> None:
         for name, field in Settings.model_fields.items()
         for key in section_of(field.annotation).model_fields
     } | {f"{ENV_PREFIX}{name}".upper() for name in Settings.model_fields}
-    known.add(FOLDER_VARIABLE)
+    known |= {FOLDER_VARIABLE, PASSWORD_VARIABLE}
     for variable in sorted(os.environ):
         if variable.upper().startswith(ENV_PREFIX) and variable.upper() not in known:
             raise ConfigError(f"{variable} is not a setting; remove the variable or correct its name")

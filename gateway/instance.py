@@ -23,6 +23,7 @@ from gateway.core.treaty.agreement import Agreement, load_agreement, uk_fr
 from gateway.core.treaty.holding import HoldPolicy
 from gateway.flows.access_point import AccessPoint, make_access_point
 from gateway.flows.exchange import Exchange, Limits
+from gateway.flows.people import People
 from gateway.flows.ports import Store
 from gateway.keys import KeyRing, load_keyring
 from gateway.keys.partner import Partner, load_partner
@@ -184,3 +185,7 @@ class Instance:
             webhooks=clients.webhooks,
             holds=HoldPolicy().with_two_persons(self.settings.holds.two_persons),
         )
+
+    def people(self, store: Store) -> People:
+        """What signing in and managing users work with."""
+        return People(store=store, clock=self.clock, policy=self.settings.console.policy())

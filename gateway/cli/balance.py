@@ -11,6 +11,8 @@ from typing import Any
 import typer
 
 from gateway.cli.common import JsonOption, fail, opened, out, print_json, run, show
+from gateway.cli.identity import AsOption, StdinOption, identify
+from gateway.core.roles import Permission
 from gateway.core.treaty.quotas import QuotaKind
 from gateway.flows.balance import balance as balance_of
 from gateway.flows.balance import ledger_list, previous_week, quota_list, weekly_report
@@ -24,7 +26,6 @@ ledger = typer.Typer(no_args_is_help=True, help="The ledger of persons: list, co
 report = typer.Typer(no_args_is_help=True, help="Reports for the joint committee: weekly.")
 
 ReasonOption = typer.Option(..., "--reason", help="Why; kept in the audit log (no personal data).")
-OperatorOption = typer.Option("cli", "--as", help="Who decides, as the audit log names it.")
 _WEEKS_PRINTED = 8
 _HIDDEN = ("history", "period_start", "period_end")
 
@@ -125,16 +126,18 @@ def change_quota(
     persons: int = typer.Argument(..., min=0, help="Persons a week."),
     reason: str = ReasonOption,
     from_week: str | None = typer.Option(None, "--from", help="First week, 2026-W47; default this one."),
-    operator: str = OperatorOption,
+    operator: str = AsOption,
+    password_stdin: bool = StdinOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Raise or lower a weekly quota; what waits leaves as soon as there is room."""
+    by = identify(operator, Permission.CHANGE_QUOTA, from_stdin=password_stdin)
 
     async def work() -> dict[str, Any]:
         async with opened() as (instance, store):
             exchange = instance.exchange(store)
             change = await set_quota(
-                exchange, kind, persons, from_week=from_week, actor=operator, reason=reason
+                exchange, kind, persons, from_week=from_week, actor=by.actor, reason=reason
             )
             released = await release_waiting(exchange)
         return {
@@ -183,16 +186,18 @@ def correct(
         None, "--persons", min=0, help="What is right; without it the event did not happen."
     ),
     event_at: dt.datetime | None = typer.Option(None, "--at", help="When it happened (UTC), if otherwise."),
-    operator: str = typer.Option(..., "--as", help="Who decides, as the audit log names it."),
+    operator: str = AsOption,
+    password_stdin: bool = StdinOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Counter an entry and book what is right. A second operator gives the same command to confirm it."""
+    by = identify(operator, Permission.CORRECT_LEDGER, from_stdin=password_stdin)
     at = None if event_at is None else event_at.replace(tzinfo=dt.UTC)
 
     async def work() -> dict[str, Any]:
         async with opened() as (instance, store):
             done = await correct_entry(
-                instance.exchange(store), entry, persons=persons, event_at=at, actor=operator, reason=reason
+                instance.exchange(store), entry, persons=persons, event_at=at, actor=by.actor, reason=reason
             )
         return {"entry": done.entry_id, "persons": done.persons, "booked": done.booked}
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Protocol
 
 import typer
 
-from gateway.bootstrap import OPERATORS_FILE
-from gateway.cli.common import JsonOption, MessageId, cell, fail, opened, options, out, print_json, run, show
+from gateway.cli.common import JsonOption, MessageId, cell, opened, out, print_json, run, show
+from gateway.cli.identity import AsOption, StdinOption, identify
 from gateway.cli.listing import message_row
 from gateway.core.treaty.holding import Decider
 from gateway.flows import hold_views
@@ -16,27 +15,16 @@ from gateway.flows.exchange import Exchange
 from gateway.flows.holds import Decided
 from gateway.flows.holds import refuse as refuse_message
 from gateway.flows.holds import release as release_message
-from gateway.web.console.accounts import Accounts
 
 holds = typer.Typer(no_args_is_help=True, help="Held messages: list, show, release, refuse.")
 
 ReasonOption = typer.Option(..., "--reason", help="Why; kept in the audit log (no personal data).")
-AsOption = typer.Option(..., "--as", metavar="OPERATOR", help="Who decides: an account of operators.toml.")
-StdinOption = typer.Option(False, "--password-stdin", help="Read the password from standard input.")
 DryRunOption = typer.Option(False, "--dry-run", help="Show what would happen; change nothing.")
 
 
 def decider(name: str, *, from_stdin: bool) -> Decider:
-    """The operator, once the password was checked; leaves with an error otherwise."""
-    accounts = Accounts.load(options.folder / OPERATORS_FILE)
-    if from_stdin:
-        password = sys.stdin.readline().rstrip("\n")
-    else:
-        password = typer.prompt(f"Password of {name}", hide_input=True, err=True)
-    operator = accounts.check(name, password)
-    if operator is None:
-        fail("no such operator, or another password", cure="see: passerelle operators list")
-    return Decider(name=operator.name, roles=operator.roles)
+    """The operator, once recognised; leaves with an error otherwise."""
+    return identify(name, from_stdin=from_stdin).decider
 
 
 def _line(row: dict[str, Any]) -> dict[str, Any]:

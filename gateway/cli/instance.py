@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import ssl
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,16 @@ import aiohttp
 import typer
 import uvloop
 
-from gateway.bootstrap import OPERATORS_FILE, Instance, run_gateway, run_worker
+from gateway.bootstrap import Instance, run_gateway, run_worker
 from gateway.check import Finding, Level, check_settings
 from gateway.cli.common import JsonOption, err, fail, opened, options, out, print_json, run, show
 from gateway.cli.setup import make_instance, register_client
 from gateway.config import load_settings
 from gateway.core.errors import ConfigError, PasserelleError, Unavailable
+from gateway.core.roles import Role, Side
+from gateway.flows.users import add_user
 from gateway.logs import configure_logs
 from gateway.sandbox import setup as sandbox_setup
-from gateway.web.console.accounts import make_account
 
 LIVE_SECONDS = 5
 
@@ -32,7 +32,10 @@ def init(
     ),
     client: str | None = typer.Option(None, help="Also register this UK client, with a new key."),
     operator: str | None = typer.Option(
-        None, help="Also make a console account; its password is printed once."
+        None, help="Also make an account with the role operator; its password is printed once."
+    ),
+    administrator: str | None = typer.Option(
+        None, help="Also make an account that manages users; its password is printed once."
     ),
     if_missing: bool = typer.Option(False, help="Do nothing when the instance is there already."),
 ) -> None:
@@ -52,12 +55,10 @@ def init(
     except PasserelleError as exc:
         fail(exc.detail)
     run(lambda: _create_database(directory))
-    if operator:
-        password = secrets.token_urlsafe(12)
-        path = directory / OPERATORS_FILE
-        path.touch(mode=0o600)
-        path.write_text(make_account(operator, password), "utf-8")
-        out.print(f"console account {operator}, password {password} (shown once)", markup=False)
+    for name, role in ((operator, Role.OPERATOR), (administrator, Role.ADMINISTRATOR)):
+        if name:
+            password = run(lambda name=name, role=role: _add_user(directory, name, role))
+            out.print(f"{role.value} {name}, password {password} (shown once)", markup=False)
     out.print(f"Instance made in {directory}. Next:", markup=False)
     if not with_sandbox:
         out.print(f"  passerelle -C {directory} partner add fr --help", markup=False)
@@ -66,6 +67,16 @@ def init(
 
 async def _create_database(folder: Path) -> None:
     await (await Instance.load(folder).open_store(create=True)).close()
+
+
+async def _add_user(folder: Path, name: str, role: Role) -> str | None:
+    instance = Instance.load(folder)
+    store = await instance.open_store()
+    try:
+        made = await add_user(instance.people(store), name, side=Side.UK, roles=(role,), by=None)
+    finally:
+        await store.close()
+    return made.password
 
 
 async def _live(folder: Path) -> Finding:

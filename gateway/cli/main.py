@@ -17,12 +17,12 @@ from gateway.cli import (
     instance,
     keys,
     listing,
-    operators,
     partner,
     proof,
     returned,
     rules,
     send,
+    users,
 )
 from gateway.cli.common import options
 from gateway.config import FOLDER_VARIABLE
@@ -68,7 +68,8 @@ app.add_typer(listing.messages, name="messages")
 app.add_typer(listing.cases, name="cases")
 app.add_typer(deadlines.deadlines, name="deadlines")
 app.add_typer(holds.holds, name="holds")
-app.add_typer(operators.operators, name="operators")
+app.add_typer(users.app, name="users")
+app.add_typer(users.app, name="operators", hidden=True)  # its name in the first releases
 app.add_typer(returned.returned, name="returned")
 app.add_typer(endpoints.endpoints, name="endpoints")
 app.add_typer(proof.evidence, name="evidence")
