@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from gateway.core.audit import GENESIS, link
 from gateway.core.records import Attempt, AuditEntry, Channel, Evidence, EvidenceKind
@@ -158,21 +158,23 @@ class LedgerTransaction(TransactionBase):
         def work(connection: Connection) -> tuple[AuditEntry, ...]:
             self.link_audit(connection)
             rows = connection.execute(statement, values).all()
-            return tuple(
-                AuditEntry(
-                    sequence=row.sequence,
-                    at=row.at,
-                    actor=row.actor,
-                    action=row.action,
-                    subject=row.subject,
-                    data=_data(row.data),
-                    previous_hash=row.previous_hash,
-                    hash=row.hash,
-                )
-                for row in rows
-            )
+            return tuple(audit_entry(row) for row in rows)
 
         return await self._run(work)
+
+
+def audit_entry(row: Row[Any]) -> AuditEntry:
+    """From a row of ``audit``."""
+    return AuditEntry(
+        sequence=row.sequence,
+        at=row.at,
+        actor=row.actor,
+        action=row.action,
+        subject=row.subject,
+        data=_data(row.data),
+        previous_hash=row.previous_hash,
+        hash=row.hash,
+    )
 
 
 def _data(text: str) -> AuditData:
