@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from gateway.batch_runner import run_batches
 from gateway.clock import SystemClock
 from gateway.core.errors import ConfigError, PasserelleError
 from gateway.flows.exchange import Exchange
@@ -91,6 +92,7 @@ async def _working(
     cleaning = asyncio.create_task(_housekeeping(exchange.store, clock))
     watching = asyncio.create_task(watch_deadlines(exchange))
     releasing = asyncio.create_task(release_again_and_again(exchange, worker.plan.poll_s))
+    batching = asyncio.create_task(run_batches(exchange, worker.plan.poll_s))
     try:
         yield
     finally:
@@ -100,7 +102,8 @@ async def _working(
         cleaning.cancel()
         watching.cancel()
         releasing.cancel()
-        await asyncio.gather(*running, cleaning, watching, releasing, return_exceptions=True)
+        batching.cancel()
+        await asyncio.gather(*running, cleaning, watching, releasing, batching, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from gateway.config_sections import Seconds, _Section, check_url
+from gateway.core.batches import BatchPolicy
 from gateway.core.lockout import Lockout
 from gateway.core.people import clean_roles
 from gateway.core.roles import Role, Side
@@ -21,7 +22,7 @@ _ALGORITHMS = Literal["RS256", "PS256", "ES256", "EdDSA"]
 
 
 class Console(_Section):
-    """Signing in to the console, and to commands that act in a person's name."""
+    """Signing in to the console and to commands that act in a person's name; actions on many messages."""
 
     session_s: Annotated[float, Field(ge=60, le=86_400)] = Field(
         default=36_000, description="seconds after which a session ends, whatever is done in it"
@@ -41,6 +42,13 @@ class Console(_Section):
         default=(), description="addresses or networks of proxies whose X-Forwarded-For is believed"
     )
     local_accounts: bool = Field(default=True, description="false to sign in through the OIDC provider only")
+    second_person_above: int = Field(
+        default=1, ge=0, le=100_000, description="so many messages at once need no second person"
+    )
+    batch_per_second: Annotated[float, Field(gt=0, le=1000)] = Field(
+        default=5, description="messages per second of an action on many messages, over all nodes"
+    )
+    batch_most: int = Field(default=5000, ge=1, le=20_000, description="messages of one action")
     unsafe_optional_second_factor: bool = Field(
         default=False, description="true to let people sign in with a password alone until they enrol"
     )
@@ -55,6 +63,14 @@ class Console(_Section):
             except ValueError as exc:
                 raise ValueError("proxies holds addresses or networks, such as 10.0.0.0/8") from exc
         return self
+
+    def batches(self) -> BatchPolicy:
+        """As the use cases take it."""
+        return BatchPolicy(
+            second_person_above=self.second_person_above,
+            per_second=self.batch_per_second,
+            most=self.batch_most,
+        )
 
     def policy(self) -> SignInPolicy:
         """As the use cases take it."""

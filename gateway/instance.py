@@ -25,6 +25,7 @@ from gateway.flows.access_point import AccessPoint, make_access_point
 from gateway.flows.exchange import Exchange, Limits
 from gateway.flows.people import People
 from gateway.flows.ports import Store
+from gateway.flows.watch import UNWATCHED, Watch
 from gateway.keys import KeyRing, load_keyring
 from gateway.keys.partner import Partner, load_partner
 from gateway.keys.profiles import profile_keys
@@ -157,7 +158,12 @@ class Instance:
         )
 
     def exchange(
-        self, store: Store, clients: ClientRegistry | None = None, *, issuer: str | None = None
+        self,
+        store: Store,
+        clients: ClientRegistry | None = None,
+        *,
+        issuer: str | None = None,
+        watch: Watch = UNWATCHED,
     ) -> Exchange:
         """What the UK-side use cases work with. ``issuer``: our base URL as bound, else from the settings.
         Raises ConfigError."""
@@ -184,6 +190,8 @@ class Instance:
             ),
             webhooks=clients.webhooks,
             holds=HoldPolicy().with_two_persons(self.settings.holds.two_persons),
+            batches=self.settings.console.batches(),
+            watch=watch,
         )
 
     def people(self, store: Store) -> People:

@@ -9,6 +9,7 @@ from typing import Protocol
 from contracts.codes import MessageType
 from contracts.model import Message
 from contracts.ports import Adapter, ValidDocument
+from gateway.core.batches import BatchPolicy
 from gateway.core.jws import JwsSigner
 from gateway.core.treaty.agreement import Agreement
 from gateway.core.treaty.holding import HoldPolicy
@@ -73,6 +74,8 @@ class Exchange:
     limits: Limits = field(default_factory=Limits)
     holds: HoldPolicy = field(default_factory=HoldPolicy)
     """Who may decide about what is held."""
+    batches: BatchPolicy = field(default_factory=BatchPolicy)
+    """How actions on many messages are bounded."""
     webhooks: tuple[WebhookTarget, ...] = ()
     earlier_signers: tuple[JwsSigner, ...] = field(repr=False, default=())
     """Rotated keys: still published, so that answers and receipts signed with them keep verifying."""

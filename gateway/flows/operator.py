@@ -7,16 +7,20 @@ nothing that was delivered leaves twice.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 from contracts.codes import Direction
 from gateway.core.errors import Conflict, InvalidParameter, NotFound
 from gateway.core.records import MessageRecord, MessageStatus
+from gateway.core.resend import Action, Facts, Verdict, Why, judge
 from gateway.core.treaty.holding import OPERATOR
 from gateway.flows import deadlines
 from gateway.flows.exchange import Exchange
 from gateway.flows.holds import let_go, look
+from gateway.flows.once import use_up
 from gateway.flows.outgoing import enqueue
 from gateway.flows.ports import Transaction
 from gateway.flows.quotas import refuse_waiting
@@ -28,31 +32,81 @@ _ELSEWHERE = "operators with a role, or two of them, decide about this: passerel
 
 
 async def replay(
-    exchange: Exchange, message_id: str, *, actor: str, reason: str, dry_run: bool = False
+    exchange: Exchange,
+    message_id: str,
+    *,
+    actor: str,
+    reason: str,
+    dry_run: bool = False,
+    once: str | None = None,
 ) -> MessageRecord:
     """Send a dead letter again as the same message, or let a held one go (``release``).
 
-    Returns the message as it is then; a dry run changes nothing. Raises NotFound, Conflict, InvalidParameter.
+    Returns the message as it is then; a dry run changes nothing. ``once``: token of a form (``flows.once``).
+    Raises NotFound, Conflict, InvalidParameter, AlreadyDone.
     """
-    return await _act(exchange, message_id, _replay, "message.replayed", actor, reason, dry_run=dry_run)
+    step = _Step(_replay, "message.replayed", actor, reason)
+    return await _act(exchange, message_id, step, dry_run=dry_run, once=once)
 
 
 async def cancel(
-    exchange: Exchange, message_id: str, *, actor: str, reason: str, dry_run: bool = False
+    exchange: Exchange,
+    message_id: str,
+    *,
+    actor: str,
+    reason: str,
+    dry_run: bool = False,
+    once: str | None = None,
 ) -> MessageRecord:
     """Stop a message that waits, is held or is a dead letter. Otherwise as ``replay``."""
-    return await _act(exchange, message_id, _cancel, "message.cancelled", actor, reason, dry_run=dry_run)
+    step = _Step(_cancel, "message.cancelled", actor, reason)
+    return await _act(exchange, message_id, step, dry_run=dry_run, once=once)
 
 
 async def release(
-    exchange: Exchange, message_id: str, *, actor: str, reason: str, dry_run: bool = False
+    exchange: Exchange,
+    message_id: str,
+    *,
+    actor: str,
+    reason: str,
+    dry_run: bool = False,
+    once: str | None = None,
 ) -> MessageRecord:
     """Let a held message go; what the French contract cannot carry stays held, and what needs a role or a
     second person is decided in the holding area (``gateway.flows.holds``). Otherwise as ``replay``."""
-    return await _act(exchange, message_id, _release, "message.released", actor, reason, dry_run=dry_run)
+    step = _Step(_release, "message.released", actor, reason)
+    return await _act(exchange, message_id, step, dry_run=dry_run, once=once)
 
 
-Step = Callable[[Transaction, Exchange, MessageRecord, dt.datetime], Awaitable[None]]
+async def act_on(
+    tx: Transaction,
+    exchange: Exchange,
+    action: Action,
+    message_id: str,
+    *,
+    actor: str,
+    reason: str,
+    now: dt.datetime,
+    noted: Mapping[str, str | None],
+) -> None:
+    """Replay or cancel in the transaction of the caller, who holds the case; ``noted`` goes into the audit
+    entry too. Raises as ``replay``; nothing is written then."""
+    step = (
+        _Step(_replay, "message.replayed", actor, reason)
+        if action is Action.REPLAY
+        else _Step(_cancel, "message.cancelled", actor, reason)
+    )
+    await _in(tx, exchange, message_id, step, now, noted)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Step:
+    """What is done, as what it is audited, by whom and why."""
+
+    do: Callable[[Transaction, Exchange, MessageRecord, dt.datetime], Awaitable[None]]
+    name: str
+    actor: str
+    reason: str
 
 
 class _DryRun(Exception):
@@ -60,44 +114,56 @@ class _DryRun(Exception):
 
 
 async def _act(
-    exchange: Exchange,
-    message_id: str,
-    step: Step,
-    name: str,
-    actor: str,
-    reason: str,
-    *,
-    dry_run: bool,
+    exchange: Exchange, message_id: str, step: _Step, *, dry_run: bool, once: str | None
 ) -> MessageRecord:
-    """(1) lock the case, (2) the step, (3) audit and webhooks, (4) commit, or roll back a dry run.
+    """(1) the form's token, (2) lock the case, (3) the step, its audit and webhooks, (4) commit, or roll back
+    a dry run.
 
     The reason is kept in the audit log; whoever gives it is told to leave personal data out.
     """
-    if not reason.strip() or len(reason) > MAX_REASON:
+    if not step.reason.strip() or len(step.reason) > MAX_REASON:
         raise InvalidParameter(f"a reason of 1 to {MAX_REASON} characters is needed")
     now = exchange.clock.now()
     after: MessageRecord | None = None
     with contextlib.suppress(_DryRun):
         async with exchange.store.begin() as tx:
-            await tx.get_case((await _outbound(tx, message_id)).reference, lock=True)  # (1)
-            before = await _outbound(tx, message_id)
-            await step(tx, exchange, before, now)  # (2)
-            after = await _outbound(tx, message_id)
-            data = {"reason": reason, "before": before.status.value, "after": after.status.value}
-            await tx.append_audit(  # (3)
-                at=now,
-                actor=actor,
-                action=name,
-                subject=message_id,
-                data={**data, "reference": before.reference},
-            )
-            await enqueue_webhooks(tx, exchange.webhooks, WebhookEvent.MESSAGE_STATUS, before, now=now)
+            await use_up(tx, actor=step.actor, token=once, now=now)  # (1)
+            await tx.get_case((await _outbound(tx, message_id)).reference, lock=True)  # (2)
+            after = await _in(tx, exchange, message_id, step, now, {})  # (3)
             if dry_run:
                 raise _DryRun  # (4)
     if after is None:
         raise AssertionError("an operator action without a result")
     if not dry_run:
         await exchange.store.notify("outbox")
+    return after
+
+
+async def _in(
+    tx: Transaction,
+    exchange: Exchange,
+    message_id: str,
+    step: _Step,
+    now: dt.datetime,
+    noted: Mapping[str, str | None],
+) -> MessageRecord:
+    before = await _outbound(tx, message_id)
+    await step.do(tx, exchange, before, now)
+    after = await _outbound(tx, message_id)
+    await tx.append_audit(
+        at=now,
+        actor=step.actor,
+        action=step.name,
+        subject=message_id,
+        data={
+            "reason": step.reason,
+            "before": before.status.value,
+            "after": after.status.value,
+            "reference": before.reference,
+            **noted,
+        },
+    )
+    await enqueue_webhooks(tx, exchange.webhooks, WebhookEvent.MESSAGE_STATUS, before, now=now)
     return after
 
 
@@ -116,9 +182,35 @@ async def _replay(tx: Transaction, exchange: Exchange, record: MessageRecord, no
         return
     if record.status is not MessageStatus.FAILED:
         raise Conflict(f"only a failed message is replayed; this one is {record.status.value}")
+    await _refuse_unsafe(tx, record, now)
     message = await tx.content(record.message_id)
     await tx.update_message(record.message_id, at=now, status=MessageStatus.ACCEPTED)
     await enqueue(tx, exchange, message, now)
+
+
+_NOT_AGAIN: Final = {
+    Why.RECEIPTED: "a receipt for this message is stored: it is never sent again",
+    Why.UNDER_WAY: "the message waits in the outbox already",
+    Why.WITHDRAWN: "the case was withdrawn: nothing of it may follow",
+    Why.DELETED: "retention has deleted the content of the message",
+}
+
+
+async def _refuse_unsafe(tx: Transaction, record: MessageRecord, now: dt.datetime) -> None:
+    """The duplicate check. What one person names may go although partners refuse duplicates with its code:
+    it keeps its MessageId. Raises Conflict."""
+    facts = await facts_of(tx, record.message_id, now)
+    verdict, why = judge(Action.REPLAY, dataclasses.replace(facts, elsewhere=False))
+    if verdict is Verdict.UNSAFE and why is not Why.PERHAPS_TAKEN:
+        raise Conflict(_NOT_AGAIN.get(why, f"it cannot be sent again: {why.value}"))
+
+
+async def facts_of(tx: Transaction, message_id: str, now: dt.datetime) -> Facts:
+    """What a verdict on one message comes from. Raises NotFound."""
+    found = (await tx.resend_facts([message_id], now=now)).get(message_id)
+    if found is None:
+        raise NotFound("no such message")
+    return found
 
 
 async def _cancel(tx: Transaction, exchange: Exchange, record: MessageRecord, now: dt.datetime) -> None:

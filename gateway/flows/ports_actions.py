@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.core.batches import Action, BatchState, Facts, Planned, ReasonCode, Result
+from gateway.core.batches import BatchState, Planned, ReasonCode, Result
 from gateway.core.records import Page
+from gateway.core.resend import Action, Facts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,21 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
 
 from contracts.codes import CaseKind, MessageType
-from gateway.core.batches import (
-    LIVE,
-    Action,
-    BatchState,
-    Facts,
-    Planned,
-    Queued,
-    ReasonCode,
-    Result,
-    TriedOnce,
-    Verdict,
-    Why,
-    tried,
-)
+from gateway.core.batches import LIVE, BatchState, Planned, ReasonCode, Result
 from gateway.core.records import Channel, EvidenceKind, MessageStatus, Page
+from gateway.core.resend import Action, Facts, Queued, TriedOnce, Verdict, Why, tried
 from gateway.flows.ports_actions import BatchItem, BatchRecord
 from gateway.store import cursors
 from gateway.store import tables as t
