@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint interop as4-table fuzz bench lock clean
+.PHONY: help setup demo test lint interop as4-table fuzz bench screenshots lock clean
 
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(STAMP): requirements/dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -47,6 +47,9 @@ fuzz: setup ## Bend messages for a minute (or FUZZ_SECONDS=n) and see that only 
 
 bench: setup ## Measure messages per second, CPU per message and the ratio to the cryptographic floor
 	$(BIN)/python -m bench
+
+screenshots: setup ## Photograph every page of the console in both languages (needs Chromium)
+	$(BIN)/python -m tests.browser.screenshots
 
 lock: setup ## Write the lock files again from pyproject.toml (names, versions and hashes only)
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \

@@ -13,6 +13,7 @@ from contracts import codelists
 from gateway.core.roles import Permission
 from gateway.web.console import times
 from gateway.web.console.i18n import N_, Language, number, plural, translate
+from gateway.web.console.refusals import sentence
 from gateway.web.console.services import SERVICES
 from gateway.web.console.session import LANGUAGE_COOKIE, USER, csrf_field
 
@@ -108,6 +109,7 @@ async def page_context(request: web.Request) -> dict[str, Any]:
         "age": lambda value: times.age(value, now, language),
         "until": lambda value: times.until(value, now, language),
         "duration": lambda seconds: times.duration(seconds, language),
+        "sentence": lambda code: translate(sentence(code), language),
         "link": lambda **changes: _link(request, changes),
         "csrf_field": lambda: csrf_field(request),
     }
