@@ -1,6 +1,6 @@
 """What the console says when it refuses: one sentence for each code, in the reader's language.
 
-The detail of an error is English (it is written where the error arises, for the API); it follows the sentence.
+The detail of an error is English (written where the error arises, for the API); it follows the sentence.
 """
 
 from __future__ import annotations
