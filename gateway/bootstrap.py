@@ -23,7 +23,8 @@ from gateway.puller import Puller
 from gateway.releaser import release_again_and_again
 from gateway.shutdown import stop_on_signal
 from gateway.sweeper import watch_deadlines
-from gateway.web.health import METRICS
+from gateway.telemetry import Telemetry, telemetry_of
+from gateway.web.health import make_metrics_app
 from gateway.wiring import (
     OPERATORS_FILE,
     french_transport,
@@ -49,6 +50,8 @@ class Running:
     exchange: Exchange
     uk_url: str
     as4_url: str
+    metrics_url: str | None = None
+    """Of the listener of ``metrics.port``."""
 
 
 def _bind(host: str, port: int, setting: str) -> socket.socket:
@@ -67,6 +70,19 @@ async def _listen(
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.SockSite(runner, sock, ssl_context=tls, backlog=512).start()
+
+
+async def _listen_for_metrics(
+    stack: AsyncExitStack, instance: Instance, exchange: Exchange, telemetry: Telemetry
+) -> str | None:
+    """The base URL of the listener of its own, or None. Raises ConfigError."""
+    part = instance.settings.metrics
+    if part.port is None:
+        return None
+    sock = stack.enter_context(_bind(part.host, part.port, "metrics.port"))
+    app = make_metrics_app(exchange, telemetry.metrics, token=telemetry.token, cache_s=part.cache_s)
+    await _listen(stack, app, sock, None)
+    return url_of(part.host, sock.getsockname()[1], tls=False)
 
 
 async def _housekeeping(store: Store, clock: SystemClock) -> None:
@@ -116,6 +132,7 @@ async def serving(
     access_point = instance.make_access_point()
     clients = instance.load_clients()
     async with AsyncExitStack() as stack:
+        telemetry = await stack.enter_async_context(telemetry_of(instance))
         uk_port, as4_port = uk.port, as4.port
         if with_listeners:
             uk_socket = stack.enter_context(_bind(uk.host, uk.port, "uk_api.port"))
@@ -124,24 +141,31 @@ async def serving(
         store = await instance.open_store(create=True)
         stack.push_async_callback(store.close)
         uk_url = url_of(uk.host, uk_port, tls=uk.tls)
-        exchange = instance.exchange(store, clients, issuer=uk_url)
+        exchange = instance.exchange(store, clients, issuer=uk_url, watch=telemetry.watch)
         if with_worker:
             french = await stack.enter_async_context(french_transport(instance))
             hooks = await stack.enter_async_context(webhook_transport(instance))
             worker = make_worker(instance, exchange, access_point, french=french, webhooks=hooks)
+            telemetry.follow(worker)
             pulling = await stack.enter_async_context(pull_transport(instance))
             puller = make_puller(instance, exchange, access_point, pulling)
             await stack.enter_async_context(_working(worker, puller, exchange, instance.clock))
         if with_listeners:
             noise = noise_gate(instance.settings)
-            uk_app = make_uk_app(instance, exchange, clients)
-            uk_app[METRICS].watch_noise(noise)
+            telemetry.metrics.watch_noise(noise)
+            uk_app = make_uk_app(
+                instance, exchange, clients, metrics=telemetry.metrics, metrics_token=telemetry.token
+            )
             await _listen(stack, uk_app, uk_socket, instance.uk_tls())
-            french_app = make_french_app(instance, exchange, access_point, noise=noise)
+            french_app = make_french_app(
+                instance, exchange, access_point, noise=noise, metrics=telemetry.metrics
+            )
             await _listen(stack, french_app, as4_socket, instance.as4_tls())
+        metrics_url = await _listen_for_metrics(stack, instance, exchange, telemetry)
         yield Running(
             store=store,
             exchange=exchange,
+            metrics_url=metrics_url,
             uk_url=uk_url,
             as4_url=url_of(as4.host, as4_port, tls=as4.tls) + "/as4",
         )

@@ -38,12 +38,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _check_plain(*, host: str, tls: bool, allowed: bool) -> None:
+def check_plain(*, host: str, tls: bool, allowed: bool) -> None:
+    """Raises ValueError for a listener without TLS that others than this machine can reach."""
     if not tls and not allowed and not is_loopback(host):
         raise ValueError("without TLS only a loopback address is allowed; set tls = true")
 
 
-def _check_url(url: str, *, allowed: bool) -> None:
+def check_url(url: str, *, allowed: bool) -> None:
+    """Raises ValueError for what is no https address (http on loopback, or where ``allowed``)."""
     parts = urlsplit(url)
     if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username or parts.fragment:
         raise ValueError("give an https address such as https://as4.example.fr/as4")
@@ -79,11 +81,11 @@ class UkApi(_Section):
 
     @model_validator(mode="after")
     def _plain_only_on_loopback(self) -> Self:
-        _check_plain(host=self.host, tls=self.tls, allowed=self.unsafe_plain_http)
+        check_plain(host=self.host, tls=self.tls, allowed=self.unsafe_plain_http)
         if not self.tls and self.client_certificates is not ClientCertificates.NONE:
             raise ValueError("client certificates need tls = true")
         if self.public_url is not None:
-            _check_url(self.public_url, allowed=self.unsafe_plain_http)
+            check_url(self.public_url, allowed=self.unsafe_plain_http)
         return self
 
 
@@ -120,7 +122,7 @@ class As4(_Section):
 
     @model_validator(mode="after")
     def _plain_only_on_loopback(self) -> Self:
-        _check_plain(host=self.host, tls=self.tls, allowed=self.unsafe_plain_http)
+        check_plain(host=self.host, tls=self.tls, allowed=self.unsafe_plain_http)
         if not self.tls and self.client_certificates is not ClientCertificates.NONE:
             raise ValueError("client certificates need tls = true")
         return self
@@ -147,7 +149,7 @@ class France(_Section):
 
     @model_validator(mode="after")
     def _https(self) -> Self:
-        _check_url(self.url, allowed=self.unsafe_plain_http)
+        check_url(self.url, allowed=self.unsafe_plain_http)
         return self
 
 

@@ -13,6 +13,8 @@ from typing import Any, TextIO
 
 import structlog
 
+from gateway.core.trace import trace_id
+
 FIELDS = frozenset(
     {
         "event",
@@ -48,8 +50,17 @@ FIELDS = frozenset(
         "method",
         "route",
         "reason",
+        "trace_id",
     }
 )
+
+
+def _trace_of_message(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A line about a message names its trace, so that each is found from the other."""
+    message_id = event.get("message_id")
+    if isinstance(message_id, str):
+        event["trace_id"] = trace_id(message_id)
+    return event
 
 
 def _only_known_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -98,6 +109,7 @@ def configure_logs(*, level: str = "info", format_: str = "json", stream: TextIO
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _exception_without_values,
         _only_known_fields,
+        _trace_of_message,
     ]
     renderer: Any = (
         structlog.processors.JSONRenderer(ensure_ascii=False, default=str)

@@ -23,20 +23,25 @@ from gateway.flows.noise import NoiseGate, NoiseLimits
 from gateway.flows.pull_fetch import Result, fetch
 from gateway.flows.webhooks import WebhookSender, deliver_webhook, resolved_address_allowed
 from gateway.instance import Instance
+from gateway.metrics import Metrics
 from gateway.puller import Puller, PullPlan
 from gateway.transport.http import HttpTransport
 from gateway.transport.tls import client_context
 from gateway.web.app import UkServices, UkSettings, make_app
 from gateway.web.as4 import make_as4_app
-from gateway.web.console.accounts import Accounts, Sessions
 from gateway.web.console.app import ConsoleServices, make_console
 from gateway.web.rest.clients import ClientRegistry
 from gateway.worker import Worker, WorkerPlan
 
-OPERATORS_FILE = "operators.toml"
 
-
-def make_uk_app(instance: Instance, exchange: Exchange, clients: ClientRegistry) -> web.Application:
+def make_uk_app(
+    instance: Instance,
+    exchange: Exchange,
+    clients: ClientRegistry,
+    *,
+    metrics: Metrics | None = None,
+    metrics_token: str | None = None,
+) -> web.Application:
     """The UK API with the console below ``/console``."""
     part = instance.settings.uk_api
     app = make_app(
@@ -50,14 +55,17 @@ def make_uk_app(instance: Instance, exchange: Exchange, clients: ClientRegistry)
                 rate_per_second=part.rate_per_second,
                 rate_burst=part.rate_burst,
                 longest_wait=dt.timedelta(seconds=part.longest_wait_s),
+                metrics_token=metrics_token,
+                metrics_cache_s=instance.settings.metrics.cache_s,
             ),
+            metrics=metrics or Metrics(),
         )
     )
     console = ConsoleServices(
         exchange=exchange,
-        accounts=Accounts.load(instance.folder / OPERATORS_FILE),
-        sessions=Sessions(instance.keyring.index_key),
-        secure_cookie=part.tls,
+        people=instance.people(exchange.store),
+        provider=instance.provider(),
+        secure_cookie=exchange.issuer.startswith("https:"),
         settings=instance.settings,
     )
     app.add_subapp("/console", make_console(console))
@@ -88,11 +96,17 @@ def make_french_inbox(
         delivery=make_delivery(instance, exchange, access_point, french_transport(instance)),
         pull_lease=dt.timedelta(seconds=instance.settings.pull.lease_s),
         noise=noise or noise_gate(instance.settings),
+        watch=exchange.watch,
     )
 
 
 def make_french_app(
-    instance: Instance, exchange: Exchange, access_point: AccessPoint, *, noise: NoiseGate | None = None
+    instance: Instance,
+    exchange: Exchange,
+    access_point: AccessPoint,
+    *,
+    noise: NoiseGate | None = None,
+    metrics: Metrics | None = None,
 ) -> web.Application:
     """The AS4 endpoint."""
     inbox = make_french_inbox(instance, exchange, access_point, noise=noise)
@@ -103,6 +117,7 @@ def make_french_app(
         read_timeout_s=limits.read_s,
         least_rate=limits.least_rate,
         spool_folder=instance.folder,
+        metrics=metrics,
     )
 
 
@@ -200,6 +215,7 @@ def make_delivery(
         receipt_timeout=dt.timedelta(seconds=instance.settings.pull.receipt_timeout_s),
         lane=LargeLane(instance.settings.worker.large_concurrency),
         lease=dt.timedelta(seconds=instance.settings.worker.lease_s),
+        watch=exchange.watch,
     )
 
 
@@ -222,6 +238,7 @@ def make_worker(
         key=instance.keyring.webhook[0],
         issuer=exchange.issuer,
         schedule=retry_schedule(settings),
+        watch=exchange.watch,
     )
 
     async def over_as4(entry: OutboxEntry) -> str:

@@ -11,9 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+
+import structlog
 
 from gateway.core import breaker as circuit
 from gateway.core.errors import PasserelleError
@@ -57,6 +60,8 @@ class Worker:
         self._stopping = False
         self._wake = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
+        self.last_round = time.monotonic()
+        """When it last looked for work (monotonic seconds): a worker that hangs no longer does."""
 
     def stop(self) -> None:
         """Claim nothing more; ``run`` returns when what is under way has ended, or after ``drain_s``."""
@@ -78,6 +83,7 @@ class Worker:
             await self._drain()
 
     async def _round_or_pause(self) -> float:
+        self.last_round = time.monotonic()
         try:
             return await self._round()
         except PasserelleError as exc:
@@ -121,12 +127,13 @@ class Worker:
         return min(max(min(waits, default=self.plan.poll_s), _NAP), self.plan.poll_s)
 
     async def _handle(self, entry: OutboxEntry) -> None:
-        log = get_logger().bind(
+        structlog.contextvars.bind_contextvars(  # of this task alone: whatever it logs names the message
             message_id=entry.message_id,
             channel=entry.channel.value,
             endpoint=entry.endpoint,
             attempt=entry.attempts + 1,
         )
+        log = get_logger()
         try:
             outcome = await self.handlers[entry.channel](entry)
         except PasserelleError as exc:

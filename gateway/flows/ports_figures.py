@@ -27,7 +27,7 @@ class RouteFigures:
 
 
 class FigureRows(Protocol):
-    async def count_messages(
+    async def count_statuses(
         self, statuses: Sequence[MessageStatus], *, most: int
     ) -> Mapping[tuple[Direction, MessageStatus], int]:
         """Messages by direction and status, each counted up to ``most``."""

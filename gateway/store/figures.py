@@ -62,7 +62,7 @@ def _moments(
 class FigureTransaction(TransactionBase):
     """Implements ``gateway.flows.ports_figures.FigureRows``."""
 
-    async def count_messages(
+    async def count_statuses(
         self, statuses: Sequence[MessageStatus], *, most: int
     ) -> Mapping[tuple[Direction, MessageStatus], int]:
         def work(connection: Connection) -> dict[tuple[Direction, MessageStatus], int]:

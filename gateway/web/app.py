@@ -29,7 +29,13 @@ def make_app(services: UkServices) -> web.Application:
     app[SERVICES] = services
     app[CLIENT_LIMITER] = RateLimiter(rate=settings.rate_per_second, burst=settings.rate_burst)
     app[TOKEN_LIMITER] = RateLimiter(rate=settings.token_rate_per_second, burst=settings.token_rate_burst)
-    add_health(app)
+    add_health(
+        app,
+        services.exchange,
+        metrics_of=services.metrics,
+        token=settings.metrics_token,
+        cache_s=settings.metrics_cache_s,
+    )
     add_docs(app)
     app.router.add_post("/oauth/token", token)
     add_posts(app)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
+import structlog
 from aiohttp import web
 
 from gateway.core.errors import Unavailable
 from gateway.flows.accept_fr import As4Answer, FrenchInbox, accept
 from gateway.logs import get_logger
+from gateway.metrics import Metrics
 from gateway.transport.spool import FileContent, Patience, TooMuch, spool
 from gateway.web.expect import expect_later, go_on
 
@@ -19,6 +23,33 @@ _MAX_BYTES: Final = web.AppKey("as4_max_bytes", int)
 _READ_TIMEOUT: Final = web.AppKey("as4_read_timeout_s", float)
 _LEAST_RATE: Final = web.AppKey("as4_least_rate", float)
 _FOLDER: Final = web.AppKey("as4_spool_folder", Path)
+_METRICS: Final = web.AppKey("as4_metrics", Metrics)
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def _watched(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Names the request for the log, counts it and logs one line. Errors of aiohttp keep their answer."""
+    started, status = time.perf_counter(), 500
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else "unmatched"
+    with structlog.contextvars.bound_contextvars(correlation_id=request.app[_INBOX].clock.new_id()):
+        try:
+            response = await handler(request)
+            status = response.status
+        except web.HTTPException as exc:
+            status = exc.status
+            raise
+        finally:
+            elapsed = time.perf_counter() - started
+            if _METRICS in request.app:
+                request.app[_METRICS].observe(
+                    route=route, method=request.method, status=status, seconds=elapsed
+                )
+            get_logger().info(
+                "as4.request", route=route, http_status=status, elapsed_ms=round(elapsed * 1000, 1)
+            )
+    return response
 
 
 def _too_large(limit: int, size: int) -> web.HTTPRequestEntityTooLarge:
@@ -87,16 +118,19 @@ def make_as4_app(
     read_timeout_s: float = 60,
     least_rate: float = 100_000,
     spool_folder: Path | None = None,
+    metrics: Metrics | None = None,
 ) -> web.Application:
     """The application of the AS4 listener. A body may take ``read_timeout_s`` and, on top of it, the time
     that ``least_rate`` bytes per second need; a large one waits in an unnamed file in ``spool_folder``."""
-    app = web.Application(client_max_size=max_bytes)
+    app = web.Application(middlewares=[_watched], client_max_size=max_bytes)
     app[_INBOX] = inbox
     app[_MAX_BYTES] = max_bytes
     app[_READ_TIMEOUT] = read_timeout_s
     app[_LEAST_RATE] = least_rate
     if spool_folder is not None:
         app[_FOLDER] = spool_folder
+    if metrics is not None:
+        app[_METRICS] = metrics
     app.router.add_post("/as4", post_as4, expect_handler=expect_later)
     app.router.add_get("/livez", livez)
     return app

@@ -1,97 +1,38 @@
-"""``/livez``, ``/readyz`` and Prometheus ``/metrics`` with its own registry; no personal data in labels."""
+"""``/livez``, ``/readyz`` and Prometheus ``/metrics``; no personal data in labels.
+
+Who may read ``/metrics``: with a token set, whoever shows it; without one, callers on this machine, and
+nobody through a proxy (which would make everybody look like this machine).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+import hmac
+from dataclasses import dataclass, field
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily
-from prometheus_client.registry import Collector
 
-from gateway.flows.noise import NoiseGate
-from gateway.web.services import SERVICES
+from gateway.config_sections import is_loopback
+from gateway.core.errors import Forbidden, Unauthorized
+from gateway.flows.exchange import Exchange
+from gateway.flows.figures import FigureCache
+from gateway.flows.ports import Store
+from gateway.metrics import CONTENT_TYPE
+from gateway.metrics import Metrics as Metrics
 
-_METHODS: Final = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
-_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
-
-
-class _NoiseCollector(Collector):
-    """Counters that the noise gate keeps itself, read when scraped."""
-
-    def __init__(self, gate: NoiseGate) -> None:
-        self._gate = gate
-
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        name, text = (
-            "passerelle_as4_unauthenticated_refusals",
-            "AS4 requests refused that no signature vouches for",
-        )
-        yield CounterMetricFamily(name, text, value=self._gate.refused)
-        yield CounterMetricFamily(f"{name}_limited", f"{text}: HTTP 429", value=self._gate.limited)
-        yield CounterMetricFamily(
-            f"{name}_unaudited", f"{text}: not in the audit", value=self._gate.unaudited
-        )
+_PROXIED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
 
 
-class Metrics:
-    """Counters of one application; labels come from closed sets (route templates, codes)."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scraping:
+    """What ``/metrics`` works with."""
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "passerelle_http_requests_total",
-            "Requests by route template, method and status",
-            ("route", "method", "status"),
-            registry=self.registry,
-        )
-        self._seconds = Histogram(
-            "passerelle_http_request_seconds",
-            "Time to answer by route template",
-            ("route",),
-            buckets=_BUCKETS,
-            registry=self.registry,
-        )
-        self.accepted = Counter(
-            "passerelle_messages_accepted_total",
-            "Messages taken from the UK by type and first status",
-            ("type", "status"),
-            registry=self.registry,
-        )
-        self.refused = Counter(
-            "passerelle_messages_refused_total",
-            "Messages refused before storing, by code",
-            ("code",),
-            registry=self.registry,
-        )
-        self.dry_runs = Counter(
-            "passerelle_dry_runs_total",
-            "Messages judged without being taken, by type and verdict",
-            ("type", "verdict"),
-            registry=self.registry,
-        )
-        self.backlog = Gauge(
-            "passerelle_outbox_rows", "Rows waiting in the outbox", ("endpoint",), registry=self.registry
-        )
-        self.deadlines = Gauge(
-            "passerelle_deadlines",
-            "Time limits open, and breached but not closed, by clock",
-            ("clock", "state"),
-            registry=self.registry,
-        )
-
-    def watch_noise(self, gate: NoiseGate) -> None:
-        """Shows what the AS4 listener of this process refused to callers that nobody vouches for."""
-        self.registry.register(_NoiseCollector(gate))
-
-    def observe(self, *, route: str, method: str, status: int, seconds: float) -> None:
-        method = method if method in _METHODS else "OTHER"
-        self._requests.labels(route, method, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+    exchange: Exchange
+    figures: FigureCache
+    token: str | None = field(repr=False, default=None)
 
 
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
+_SCRAPING: web.AppKey[Scraping] = web.AppKey("scraping", Scraping)
 
 
 async def livez(_: web.Request) -> web.Response:
@@ -101,32 +42,65 @@ async def livez(_: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     """200 when the database is reachable and its schema current, else 503."""
+    store: Store = request.app[_SCRAPING].exchange.store
     try:
-        await request.app[SERVICES].exchange.store.ping()
+        await store.ping()
     except Exception:  # noqa: BLE001 — whatever it is, this node must get no traffic
         return web.json_response({"status": "unavailable"}, status=503)
     return web.json_response({"status": "ok"})
 
 
+def _check_caller(request: web.Request, token: str | None) -> None:
+    """Raises Unauthorized, Forbidden."""
+    if token is not None:
+        given = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+            raise Unauthorized("metrics are for callers with the token of metrics.token_file")
+        return
+    if not is_loopback(request.remote or "") or any(name in request.headers for name in _PROXIED):
+        raise Forbidden("metrics are for this machine only; set metrics.token_file for others")
+
+
 async def metrics(request: web.Request) -> web.Response:
-    """Prometheus text format 0.0.4; backlog and deadlines are read when scraped."""
-    found = request.app[METRICS]
-    async with request.app[SERVICES].exchange.store.begin() as tx:
-        rows = await tx.backlog()
-        limits = await tx.count_deadlines()
-    found.deadlines.clear()
-    for (clock, state), count in limits.items():
-        found.deadlines.labels(clock, state.value).set(count)
-    found.backlog.clear()
-    for endpoint, count in rows.items():
-        found.backlog.labels(endpoint).set(count)
-    return web.Response(
-        body=generate_latest(found.registry), headers={"Content-Type": "text/plain; version=0.0.4"}
-    )
+    """Prometheus text format 0.0.4. Figures of the database are read when scraped, and kept for a while."""
+    scraping = request.app[_SCRAPING]
+    _check_caller(request, scraping.token)
+    figures = await scraping.figures.get()
+    text = request.app[METRICS].text(figures, scraping.exchange.clock.now())
+    return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 
 
-def add_health(app: web.Application) -> None:
-    app[METRICS] = Metrics()
+def add_health(
+    app: web.Application,
+    exchange: Exchange,
+    *,
+    metrics_of: Metrics | None = None,
+    token: str | None = None,
+    cache_s: float = 0,
+) -> None:
+    """``cache_s`` 0 reads the figures at every scrape (tests)."""
+    app[METRICS] = metrics_of or Metrics()
+    app[_SCRAPING] = Scraping(exchange=exchange, figures=FigureCache(exchange, keep_s=cache_s), token=token)
     app.router.add_get("/livez", livez)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics)
+
+
+@web.middleware
+async def _plain_refusals(request: web.Request, handler: object) -> web.StreamResponse:
+    try:
+        answer: web.StreamResponse = await handler(request)  # type: ignore[operator] # aiohttp's own handler
+    except Unauthorized as exc:
+        return web.Response(status=401, text=f"{exc.detail}\n", headers={"WWW-Authenticate": "Bearer"})
+    except Forbidden as exc:
+        return web.Response(status=403, text=f"{exc.detail}\n")
+    return answer
+
+
+def make_metrics_app(
+    exchange: Exchange, metrics_of: Metrics, *, token: str | None, cache_s: float
+) -> web.Application:
+    """The listener of ``metrics.port``: health and metrics, and nothing else."""
+    app = web.Application(middlewares=[_plain_refusals], client_max_size=1024)
+    add_health(app, exchange, metrics_of=metrics_of, token=token, cache_s=cache_s)
+    return app

@@ -10,6 +10,7 @@ from aiohttp import web
 from gateway.core.jws import JwsSigner
 from gateway.core.tokens import TokenPolicy
 from gateway.flows.exchange import Exchange
+from gateway.metrics import Metrics
 from gateway.web.rest.clients import ClientRegistry
 
 
@@ -25,6 +26,10 @@ class UkSettings:
     longest_wait: dt.timedelta = dt.timedelta(seconds=60)
     """Upper bound of ``GET /v1/inbox?wait=``."""
     tokens: TokenPolicy = field(default_factory=TokenPolicy)
+    metrics_token: str | None = field(repr=False, default=None)
+    """What callers of ``/metrics`` show; None: only this machine may call."""
+    metrics_cache_s: float = 0
+    """How long figures of the database are kept; 0 reads them at every scrape."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +47,7 @@ class UkServices:
     """Rotated token keys: tokens signed with them stay good until they expire."""
     webhook_signer: JwsSigner | None = field(repr=False, default=None)
     settings: UkSettings = field(default_factory=UkSettings)
+    metrics: Metrics = field(repr=False, default_factory=Metrics)
 
 
 SERVICES: web.AppKey[UkServices] = web.AppKey("uk_services", UkServices)

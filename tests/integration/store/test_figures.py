@@ -16,7 +16,7 @@ OPEN = (MessageStatus.ACCEPTED, MessageStatus.FAILED)
 async def test_an_empty_store_has_figures(store: SqlStore) -> None:
     """Nothing is an error: zeros and no moments."""
     async with store.begin(read_only=True) as tx:
-        assert set((await tx.count_messages(OPEN, most=10)).values()) == {0}
+        assert set((await tx.count_statuses(OPEN, most=10)).values()) == {0}
         figures = await tx.route_figures(Direction.UK_TO_FR)
         assert (figures.last_success_at, figures.oldest_at) == (None, None)
         assert await tx.count_inbox(most=10) == 0
@@ -30,8 +30,8 @@ async def test_counts_stop_at_their_bound(store: SqlStore) -> None:
         async with store.begin() as tx:
             await accept(tx, new_case())
     async with store.begin(read_only=True) as tx:
-        assert (await tx.count_messages(OPEN, most=10))[Direction.UK_TO_FR, MessageStatus.ACCEPTED] == 4
-        counted = await tx.count_messages(OPEN, most=3)
+        assert (await tx.count_statuses(OPEN, most=10))[Direction.UK_TO_FR, MessageStatus.ACCEPTED] == 4
+        counted = await tx.count_statuses(OPEN, most=3)
         assert counted[Direction.UK_TO_FR, MessageStatus.ACCEPTED] == 3
         assert counted[Direction.FR_TO_UK, MessageStatus.ACCEPTED] == 0
         assert await tx.newest_audit() == 4
