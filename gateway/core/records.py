@@ -217,3 +217,5 @@ class Page(Generic[T]):
 
     items: tuple[T, ...]
     next_cursor: str | None
+    cut: bool = False
+    """The search stopped at its limit before the page was full; the cursor goes on from there."""

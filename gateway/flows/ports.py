@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from contracts.codes import CaseKind, Direction, MessageType
+from contracts.codes import CaseKind, MessageType
 from contracts.model import Message
 from gateway.core.records import (
     Attempt,
@@ -32,6 +32,8 @@ from gateway.core.records import (
 )
 from gateway.flows.ports_actions import ActionRows
 from gateway.flows.ports_alerts import AlertRows
+from gateway.flows.ports_audit import AuditFilter as AuditFilter
+from gateway.flows.ports_audit import AuditRows
 from gateway.flows.ports_balance import BalanceRows
 from gateway.flows.ports_deadlines import DeadlineFilter as DeadlineFilter
 from gateway.flows.ports_deadlines import DeadlineRows
@@ -39,6 +41,7 @@ from gateway.flows.ports_figures import FigureRows
 from gateway.flows.ports_holds import HoldRows
 from gateway.flows.ports_inbox import InboxEventRows
 from gateway.flows.ports_reveals import RevealRows
+from gateway.flows.ports_search import MessageFilter as MessageFilter
 from gateway.flows.ports_search import SearchRows
 from gateway.flows.ports_users import UserRows
 
@@ -71,14 +74,6 @@ class KeyReused(Exception):
     """The same Idempotency-Key came with another body (422)."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MessageFilter:
-    reference: str | None = None
-    type: MessageType | None = None
-    direction: Direction | None = None
-    status: MessageStatus | None = None
-
-
 class Transaction(
     DeadlineRows,
     HoldRows,
@@ -90,6 +85,7 @@ class Transaction(
     ActionRows,
     RevealRows,
     FigureRows,
+    AuditRows,
     Protocol,
 ):
     # cases
@@ -142,14 +138,6 @@ class Transaction(
         """Changes what is given; ``code`` is always written (None clears it) when status is given."""
         ...
 
-    async def list_messages(
-        self,
-        where: MessageFilter,
-        *,
-        cursor: str | None = None,
-        limit: int = 50,
-        newest_first: bool = True,
-    ) -> Page[MessageRecord]: ...
     async def history(self, reference: str) -> tuple[tuple[MessageRecord, Message], ...]:
         """All messages of a case in order of acceptance, decrypted."""
         ...

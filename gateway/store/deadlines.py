@@ -15,6 +15,7 @@ from gateway.flows.ports_deadlines import DeadlineFilter
 from gateway.store import cursors
 from gateway.store import tables as t
 from gateway.store.base import TransactionBase, insert_or_nothing
+from gateway.store.rows import deadline_of
 
 _LISTING = "deadlines"
 _D = t.deadlines.c
@@ -50,29 +51,16 @@ _COUNT = (
 )
 
 
-def _deadline(row: Row[Any]) -> Deadline:
-    return Deadline(
-        deadline_id=row.deadline_id,
-        reference=row.reference,
-        clock=row.clock,
-        message_id=row.message_id,
-        zone=row.zone,
-        started_at=row.started_at,
-        due_at=row.due_at,
-        state=DeadlineState(row.state),
-        warnings=row.warnings,
-        next_at=row.next_at,
-        closed_at=row.closed_at,
-        closed_by=row.closed_by,
-    )
-
-
 def _narrowed(where: DeadlineFilter) -> Select[Any]:
     query = select(t.deadlines)
     if where.reference is not None:
         query = query.where(_D.reference == where.reference)
     if where.clock is not None:
         query = query.where(_D.clock == where.clock)
+    if where.clocks is not None:
+        query = query.where(_D.clock.in_(where.clocks))
+    if where.after is not None:
+        query = query.where(_D.due_at >= where.after)
     if where.before is not None:
         query = query.where(_D.due_at < where.before)
     if where.told:
@@ -106,7 +94,7 @@ class DeadlineTransaction(TransactionBase):
     async def case_deadlines(self, reference: str, *, lock: bool = False) -> tuple[Deadline, ...]:
         statement = _OF_CASE_LOCKED if lock else _OF_CASE
         rows = await self._run(lambda c: c.execute(statement, {"ref": reference}).all())
-        return tuple(_deadline(row) for row in rows)
+        return tuple(deadline_of(row) for row in rows)
 
     async def close_deadlines(self, endings: Sequence[Ending]) -> None:
         """A row that is closed already stays as it is."""
@@ -145,7 +133,7 @@ class DeadlineTransaction(TransactionBase):
             return sorted(found, key=lambda row: (row.due_at, row.deadline_id))
 
         rows = await self._run(work)
-        items = tuple(_deadline(row) for row in rows[:limit])
+        items = tuple(deadline_of(row) for row in rows[:limit])
         more = len(rows) > limit
         position = (t.to_ms(items[-1].due_at), items[-1].deadline_id) if more else None
         return Page(items=items, next_cursor=cursors.encode(_LISTING, position) if position else None)
@@ -153,7 +141,7 @@ class DeadlineTransaction(TransactionBase):
     async def due_deadlines(self, now: dt.datetime, *, limit: int) -> tuple[Deadline, ...]:
         values = {"now": now, "most": limit}
         rows = await self._run(lambda c: c.execute(_DUE, values).all())
-        return tuple(_deadline(row) for row in rows)
+        return tuple(deadline_of(row) for row in rows)
 
     async def told_deadline(self, row: Deadline) -> None:
         self._later(

@@ -10,8 +10,6 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Integer,
-    Row,
-    Select,
     Update,
     bindparam,
     case,
@@ -21,13 +19,14 @@ from sqlalchemy import (
     update,
 )
 
-from contracts.codes import Direction, MessageType
+from contracts.codes import Direction
 from contracts.model import Message
-from gateway.core.records import Blob, MessageRecord, MessageStatus, Page, StoredAttachment
-from gateway.flows.ports import DuplicateMessage, MessageFilter
-from gateway.store import blobs, cursors, sealing
+from gateway.core.records import Blob, MessageRecord, MessageStatus, StoredAttachment
+from gateway.flows.ports import DuplicateMessage
+from gateway.store import blobs, sealing
 from gateway.store import tables as t
 from gateway.store.base import SEQUENCE_LOCK, TransactionBase, advisory_lock, insert_or_nothing
+from gateway.store.rows import record_of as record_of
 
 _IN_INBOX = {
     MessageStatus.ACCEPTED,
@@ -73,29 +72,6 @@ _INBOX = (
     .order_by(_M.sequence)
     .limit(bindparam("most"))
 )
-
-
-def record_of(row: Row[Any]) -> MessageRecord:
-    """From a row of ``messages``."""
-    return MessageRecord(
-        sequence=row.sequence,
-        message_id=row.message_id,
-        reference=row.reference,
-        conversation_id=row.conversation_id,
-        type=MessageType(row.type),
-        direction=Direction(row.direction),
-        status=MessageStatus(row.status),
-        code=row.code,
-        in_reply_to=row.in_reply_to,
-        client_id=row.client_id,
-        as4_message_id=row.as4_message_id,
-        body_sha256=row.body_sha256,
-        attempts=row.attempts,
-        receipt_verified=bool(row.receipt_verified),
-        received_at=row.received_at,
-        delivered_at=row.delivered_at,
-        updated_at=row.updated_at,
-    )
 
 
 def _row(record: MessageRecord) -> dict[str, Any]:
@@ -233,34 +209,6 @@ class MessageTransaction(TransactionBase):
         values = {f"new_{name}": value for name, value in values.items()} | {"id": message_id}
         if not await self._run(lambda c: c.execute(statement, values).rowcount):
             raise LookupError("this message is not known")
-
-    async def list_messages(
-        self,
-        where: MessageFilter,
-        *,
-        cursor: str | None = None,
-        limit: int = 50,
-        newest_first: bool = True,
-    ) -> Page[MessageRecord]:
-        """By order of acceptance. Raises BadCursor."""
-        listing = "messages-" if newest_first else "messages+"
-        order = _M.sequence.desc() if newest_first else _M.sequence.asc()
-        query: Select[Any] = select(t.messages).order_by(order).limit(limit + 1)
-        if where.reference is not None:
-            query = query.where(_M.reference == where.reference)
-        if where.type is not None:
-            query = query.where(_M.type == where.type.value)
-        if where.direction is not None:
-            query = query.where(_M.direction == where.direction.value)
-        if where.status is not None:
-            query = query.where(_M.status == where.status.value)
-        if cursor is not None:
-            (last,) = cursors.decode(cursor, listing, (int,))
-            query = query.where(_M.sequence < last if newest_first else _M.sequence > last)
-        rows = await self._run(lambda c: c.execute(query).all())
-        items = tuple(record_of(row) for row in rows[:limit])
-        more = len(rows) > limit
-        return Page(items=items, next_cursor=cursors.encode(listing, (items[-1].sequence,)) if more else None)
 
     async def history(self, reference: str) -> tuple[tuple[MessageRecord, Message], ...]:
         """Raises LookupError when retention destroyed the key; an unknown case has no messages."""

@@ -1,9 +1,251 @@
-"""Finding messages: filters, saved filters, counts."""
+"""Finding messages: counts, marks of the routes, saved filters. The listing itself is ``listing``."""
 
 from __future__ import annotations
 
-from gateway.store.base import TransactionBase
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, delete, exists, literal, or_, select, text, union_all
+from sqlalchemy.dialects import postgresql, sqlite
+
+from contracts.codes import Direction, MessageType
+from gateway.core.records import MessageRecord, MessageStatus
+from gateway.core.roles import Side
+from gateway.core.treaty.clocks import Deadline, DeadlineState
+from gateway.flows.ports_holds import HoldDecision
+from gateway.flows.ports_search import Bounded, MessageFilter, Place, RouteMarks, SavedFilter
+from gateway.store import tables as t
+from gateway.store import tables_search as s
+from gateway.store.listing import ListingTransaction, count
+from gateway.store.paths import all_statuses, all_types, rests_of
+from gateway.store.rows import deadline_of, record_of
+
+_M, _D, _H, _F = t.messages.c, t.deadlines.c, t.hold_decisions.c, s.saved_filters.c
+_COUNTS = text(
+    "SELECT type, direction, status, CAST(SUM(n) AS BIGINT) FROM ("
+    " SELECT type, direction, status, messages AS n FROM message_counts"
+    " UNION ALL SELECT type, direction, status, delta FROM message_changes"
+    ") AS cells GROUP BY type, direction, status HAVING SUM(n) <> 0"
+)
+_FOLD_LOCK = 0x70617373_00000007
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
+_FOLD = text(
+    "WITH gone AS (DELETE FROM message_changes WHERE change_id IN"
+    " (SELECT change_id FROM message_changes ORDER BY change_id LIMIT :most)"
+    " RETURNING type, direction, status, delta),"
+    " added AS (INSERT INTO message_counts AS m (type, direction, status, messages)"
+    " SELECT type, direction, status, SUM(delta) FROM gone GROUP BY type, direction, status"
+    " ON CONFLICT (type, direction, status) DO UPDATE SET messages = m.messages + excluded.messages)"
+    " SELECT COUNT(*) FROM gone"
+)
+_ANY_CHANGE = select(s.message_changes.c.change_id).limit(1)
+
+_LOOK_AT = 5000
+"""Index entries that are passed over at the most to find one of the right direction."""
+_UNDELIVERED = (MessageStatus.ACCEPTED, MessageStatus.SENDING)
+_LAST_SUCCESS = (
+    select(_M.delivered_at)
+    .where(_M.direction == bindparam("way"), _M.delivered_at.is_not(None))
+    .order_by(_M.direction.desc(), _M.delivered_at.desc())
+    .limit(1)
+)
 
 
-class SearchTransaction(TransactionBase):
+def _first(way: Direction, status: MessageStatus, kind: MessageType | None) -> Any:
+    """The sequence of the one accepted first; with a type, by the index of types and statuses."""
+    if kind is None:
+        found = select(_M.sequence).where(_M.status == status.value, _M.direction == way.value)
+        return select(found.order_by(_M.sequence).limit(1).subquery())
+    walked = (
+        select(_M.sequence, _M.direction)
+        .where(_M.type == kind.value, _M.status == status.value)
+        .order_by(_M.sequence)
+        .limit(_LOOK_AT)
+        .subquery()
+    )
+    return select(select(walked.c.sequence).where(walked.c.direction == way.value).limit(1).subquery())
+
+
+_FIRST_WAITING = {
+    way: union_all(*(_first(way, status, None) for status in _UNDELIVERED)) for way in Direction
+}
+_FIRST_UNACKNOWLEDGED = {
+    way: union_all(
+        *(
+            _first(way, MessageStatus.DELIVERED, kind)
+            for kind in MessageType
+            if kind is not MessageType.ACKNOWLEDGEMENT
+        )
+    )
+    for way in Direction
+}
+_BY_SEQUENCE = select(t.messages).where(_M.sequence == bindparam("place"))
+
+_HELD_FIRST = 1000
+_held = (
+    select(_M.message_id, _M.sequence)
+    .where(_M.status == MessageStatus.HELD.value, _M.direction == Direction.UK_TO_FR.value)
+    .order_by(_M.sequence)
+    .limit(_HELD_FIRST)
+    .subquery()
+)
+_later = t.hold_decisions.alias("later")
+_HALF_APPROVED = (
+    select(_held.c.message_id)
+    .where(
+        exists().where(
+            _H.message_id == _held.c.message_id,
+            _H.decision == HoldDecision.APPROVED.value,
+            ~exists().where(_later.c.message_id == _H.message_id, _later.c.round > _H.round),
+            ~exists().where(
+                _later.c.message_id == _H.message_id,
+                _later.c.round == _H.round,
+                _later.c.decision != HoldDecision.APPROVED.value,
+            ),
+        )
+    )
+    .order_by(_held.c.sequence)
+    .limit(bindparam("most"))
+)
+_MESSAGE = select(t.messages).where(_M.message_id == bindparam("id"))
+
+_BREACHED = (
+    select(t.deadlines)
+    .where(_D.closed_at.is_(None), _D.state == DeadlineState.BREACHED.value)
+    .order_by(_D.state, _D.due_at, _D.deadline_id)
+    .limit(bindparam("most"))
+)
+_WARNED = (
+    select(t.deadlines)
+    .where(text("closed_at IS NULL AND state = 'open' AND warnings > 0"))  # as the index says it
+    .order_by(_D.due_at, _D.deadline_id)
+    .limit(bindparam("most"))
+)
+
+_SAVE = {
+    name: module.insert(s.saved_filters).on_conflict_do_update(
+        index_elements=["side", "owner", "name"],
+        set_={
+            "query": bindparam("query"),
+            "shared": bindparam("shared"),
+            "saved_at": bindparam("saved_at", type_=t.Instant()),
+        },
+    )
+    for name, module in (("sqlite", sqlite), ("postgresql", postgresql))
+}
+_SAVED = (
+    select(s.saved_filters)
+    .where(
+        _F.side == bindparam("of_side"),
+        or_(_F.owner == bindparam("whose"), _F.shared == literal(1)),
+    )
+    .order_by(_F.name, _F.owner)
+)
+_REMOVE = delete(s.saved_filters).where(
+    and_(_F.filter_id == bindparam("id"), _F.side == bindparam("of_side"), _F.owner == bindparam("whose"))
+)
+
+
+def _inside(place: Place, where: MessageFilter) -> bool:
+    types, statuses = all_types(where), all_statuses(where)
+    return (
+        (not types or place.type in types)
+        and (not statuses or place.status in statuses)
+        and where.direction in {None, place.direction}
+    )
+
+
+def counts(connection: Connection) -> dict[Place, int]:
+    """All messages by cell: what was added up, and what was not yet, in one statement."""
+    return {
+        Place(MessageType(kind), Direction(way), MessageStatus(status)): int(number)
+        for kind, way, status, number in connection.execute(_COUNTS).all()
+    }
+
+
+class SearchTransaction(ListingTransaction):
     """Implements ``gateway.flows.ports_search.SearchRows``."""
+
+    async def count_messages(self, where: MessageFilter, *, most: int = 1000) -> Bounded:
+        if rests_of(where).keys() <= {"types", "statuses", "direction"}:
+            cells = await self.message_counts()
+            return Bounded(value=sum(n for place, n in cells.items() if _inside(place, where)))
+        return await self._run(lambda c: count(c, where, most=most), heavy=True)
+
+    async def message_counts(self) -> Mapping[Place, int]:
+        return await self._run(counts)
+
+    async def fold_counts(self, *, limit: int = 20_000) -> int:
+        def work(connection: Connection) -> int:
+            if connection.dialect.name != "postgresql":
+                return 0  # the triggers do it
+            if connection.execute(_ANY_CHANGE).first() is None:
+                return 0
+            if not connection.execute(_TRY_LOCK, {"key": _FOLD_LOCK}).scalar_one():
+                return 0  # another node is at it
+            return int(connection.execute(_FOLD, {"most": limit}).scalar_one())
+
+        return await self._run(work)
+
+    async def route_marks(self, direction: Direction) -> RouteMarks:
+        def first(connection: Connection, statement: Any) -> MessageRecord | None:
+            found = min(connection.execute(statement).scalars().all(), default=None)
+            row = None if found is None else connection.execute(_BY_SEQUENCE, {"place": found}).one_or_none()
+            return None if row is None else record_of(row)
+
+        def work(connection: Connection) -> RouteMarks:
+            return RouteMarks(
+                last_success_at=connection.execute(
+                    _LAST_SUCCESS, {"way": direction.value}
+                ).scalar_one_or_none(),
+                oldest_waiting=first(connection, _FIRST_WAITING[direction]),
+                oldest_unacknowledged=first(connection, _FIRST_UNACKNOWLEDGED[direction]),
+            )
+
+        return await self._run(work)
+
+    async def half_approved(self, *, limit: int) -> tuple[MessageRecord, ...]:
+        def work(connection: Connection) -> tuple[MessageRecord, ...]:
+            ids = connection.execute(_HALF_APPROVED, {"most": limit}).scalars().all()
+            return tuple(record_of(connection.execute(_MESSAGE, {"id": i}).one()) for i in ids)
+
+        return await self._run(work)
+
+    async def pressing_deadlines(self, *, breached: bool, limit: int) -> tuple[Deadline, ...]:
+        statement = _BREACHED if breached else _WARNED
+        rows = await self._run(lambda c: c.execute(statement, {"most": limit}).all())
+        return tuple(deadline_of(row) for row in rows)
+
+    # saved filters
+
+    async def save_filter(self, saved: SavedFilter) -> None:
+        values = {
+            "filter_id": saved.filter_id,
+            "side": saved.side.value,
+            "owner": saved.owner,
+            "shared": int(saved.shared),
+            "name": saved.name,
+            "query": saved.query,
+            "saved_at": saved.saved_at,
+        }
+        await self._run(lambda c: c.execute(_SAVE[c.dialect.name], values))
+
+    async def saved_filters(self, side: Side, owner: str) -> tuple[SavedFilter, ...]:
+        values = {"of_side": side.value, "whose": owner}
+        rows = await self._run(lambda c: c.execute(_SAVED, values).all())
+        return tuple(
+            SavedFilter(
+                filter_id=row.filter_id,
+                owner=row.owner,
+                side=Side(row.side),
+                shared=bool(row.shared),
+                name=row.name,
+                query=row.query,
+                saved_at=row.saved_at,
+            )
+            for row in rows
+        )
+
+    async def remove_filter(self, filter_id: str, *, side: Side, owner: str) -> bool:
+        values = {"id": filter_id, "of_side": side.value, "whose": owner}
+        return await self._run(lambda c: c.execute(_REMOVE, values).rowcount > 0)
