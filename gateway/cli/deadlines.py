@@ -9,7 +9,7 @@ import typer
 
 from gateway.cli.common import JsonOption, fail, opened, options, out, run, show
 from gateway.core.treaty.clocks import Clock, DeadlineState, clocks_of
-from gateway.flows.deadline_views import deadline_list
+from gateway.flows.deadline_views import deadline_list, owed_by
 from gateway.flows.ports import DeadlineFilter
 from gateway.instance import Instance
 
@@ -22,23 +22,31 @@ def list_deadlines(
     state: DeadlineState | None = typer.Option(None, help="Only this state."),
     reference: str | None = typer.Option(None, help="Only this case."),
     clock: str | None = typer.Option(None, help="Only this clock (see: passerelle deadlines clocks)."),
+    owed: str | None = typer.Option(None, "--owed-by", help="Only what this side owes: uk, fr or both."),
+    after: dt.datetime | None = typer.Option(None, help="Only what is due at this instant (UTC) or later."),
     before: dt.datetime | None = typer.Option(None, help="Only what is due before this instant (UTC)."),
+    unclosed: bool = typer.Option(False, "--unclosed", help="Only what nothing has closed yet."),
+    told: bool = typer.Option(False, "--told", help="Only what was warned of or has passed."),
     limit: int = typer.Option(50, "--limit", min=1, max=500, help="Rows at the most."),
     cursor: str | None = typer.Option(None, "--cursor", help="Go on where the last page ended."),
     as_json: bool = JsonOption,
 ) -> None:
     """List time limits, the earliest due first."""
-    where = DeadlineFilter(
-        state=state,
-        reference=reference,
-        clock=clock,
-        before=None if before is None else before.replace(tzinfo=dt.UTC),
-    )
 
     async def work() -> None:
         async with opened() as (instance, store):
             if clock is not None and clock not in clocks_of(instance.agreement):
                 fail(f"no clock {clock}", cure="see: passerelle deadlines clocks")
+            where = DeadlineFilter(
+                state=state,
+                reference=reference,
+                clock=clock,
+                clocks=None if owed is None else owed_by(instance.agreement, owed),
+                after=None if after is None else after.replace(tzinfo=dt.UTC),
+                before=None if before is None else before.replace(tzinfo=dt.UTC),
+                unclosed=unclosed,
+                told=told,
+            )
             page = await deadline_list(instance.exchange(store), where, cursor=cursor, limit=limit)
         rows = [item if as_json else _line(item) for item in page.items]
         show(rows, as_json=as_json, title="Time limits", empty="No time limit matches.")

@@ -7,6 +7,7 @@ import zoneinfo
 from collections.abc import Iterable
 from typing import Any
 
+from gateway.core.errors import InvalidParameter
 from gateway.core.records import Page
 from gateway.core.treaty.agreement import Agreement
 from gateway.core.treaty.clocks import Deadline, clocks_of
@@ -16,6 +17,7 @@ from gateway.flows.uk_receipts import instant
 
 Json = dict[str, Any]
 _ATTENTION = 50
+_SIDES = ("uk", "fr", "both")
 
 
 def deadline_view(agreement: Agreement, row: Deadline) -> Json:
@@ -95,6 +97,32 @@ async def deadline_list(
         page = await tx.deadlines(where, cursor=cursor, limit=limit)
     items = tuple(deadline_view(exchange.agreement, row) for row in page.items)
     return Page(items=items, next_cursor=page.next_cursor)
+
+
+def owed_by(agreement: Agreement, side: str) -> tuple[str, ...]:
+    """Ids of the clocks whose answer that side owes (``uk``, ``fr``), alone or with the other; for ``both``
+    those that neither owes alone. Raises InvalidParameter."""
+    if side not in _SIDES:
+        raise InvalidParameter(f"owed_by is one of: {', '.join(_SIDES)}")
+    kinds = {side, "both"}
+    return tuple(name for name, clock in clocks_of(agreement).items() if clock.terms.owed_by in kinds)
+
+
+def local_days(
+    agreement: Agreement, first: str | None, last: str | None
+) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """Two ISO days, both included, as (first instant, instant after the last), counted in the zone of
+    France's answers. Raises InvalidParameter."""
+    try:
+        start = dt.date.fromisoformat(first) if first else None
+        end = dt.date.fromisoformat(last) + dt.timedelta(days=1) if last else None
+    except (ValueError, OverflowError) as exc:
+        raise InvalidParameter("a day is written YYYY-MM-DD") from exc
+    zone = agreement.answer_zone
+    begin, until = (
+        None if d is None else dt.datetime.combine(d, dt.time(), tzinfo=zone) for d in (start, end)
+    )
+    return begin, until
 
 
 async def attention(tx: Transaction, agreement: Agreement) -> list[Json]:

@@ -17,6 +17,10 @@ class DeadlineFilter:
     reference: str | None = None
     state: DeadlineState | None = None
     clock: str | None = None
+    clocks: tuple[str, ...] | None = None
+    """Only these; None for all."""
+    after: dt.datetime | None = None
+    """Due at that instant or later."""
     before: dt.datetime | None = None
     """Due before that instant."""
     unclosed: bool = False
