@@ -19,6 +19,7 @@ from gateway.core.as4.keys import KeyKind
 from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.errors import ConfigError
 from gateway.core.jws import Alg, signer_of
+from gateway.core.proofs.known import Known
 from gateway.core.treaty.agreement import Agreement, load_agreement, uk_fr
 from gateway.core.treaty.holding import HoldPolicy
 from gateway.flows.access_point import AccessPoint, make_access_point
@@ -27,6 +28,7 @@ from gateway.flows.people import People
 from gateway.flows.ports import Store
 from gateway.flows.watch import UNWATCHED, Watch
 from gateway.keys import KeyRing, load_keyring
+from gateway.keys.known import known_of
 from gateway.keys.partner import Partner, load_partner
 from gateway.keys.profiles import profile_keys
 from gateway.store import open_store
@@ -157,6 +159,17 @@ class Instance:
             client_anchors=self.folder / anchors,
         )
 
+    def known(self, clients: ClientRegistry) -> Known:
+        """Certificates and keys that evidence is compared with."""
+        parties = self.agreement.parties
+        return known_of(
+            self.keyring,
+            self.folder / self.settings.keys.trust,
+            own_party=parties.uk.id,
+            partner_party=parties.fr.id,
+            clients={c.client_id: tuple(c.keys.values()) for c in clients.clients.values()},
+        )
+
     def exchange(
         self,
         store: Store,
@@ -190,6 +203,7 @@ class Instance:
             ),
             webhooks=clients.webhooks,
             holds=HoldPolicy().with_two_persons(self.settings.holds.two_persons),
+            known=self.known(clients),
             batches=self.settings.console.batches(),
             watch=watch,
         )

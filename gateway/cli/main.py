@@ -13,6 +13,7 @@ from gateway.cli import (
     deadlines,
     demo_command,
     endpoints,
+    evidence,
     holds,
     instance,
     keys,
@@ -72,7 +73,7 @@ app.add_typer(users.app, name="users")
 app.add_typer(users.app, name="operators", hidden=True)  # its name in the first releases
 app.add_typer(returned.returned, name="returned")
 app.add_typer(endpoints.endpoints, name="endpoints")
-app.add_typer(proof.evidence, name="evidence")
+app.add_typer(evidence.evidence, name="evidence")
 app.add_typer(proof.audit_log, name="audit")
 app.add_typer(balance.quotas, name="quotas")
 app.add_typer(balance.ledger, name="ledger")

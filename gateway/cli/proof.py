@@ -1,67 +1,16 @@
-"""``passerelle evidence`` and ``audit``."""
+"""``passerelle audit``."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import zipfile
-from pathlib import Path
-
 import typer
 
-from gateway.cli.common import JsonOption, MessageId, fail, opened, out, print_json, run, show
+from gateway.cli.common import JsonOption, fail, opened, out, print_json, run, show
 from gateway.core import audit
 from gateway.core.errors import AuditChainBroken
 from gateway.core.records import AuditEntry
-from gateway.flows import views
 
-evidence = typer.Typer(no_args_is_help=True, help="Evidence bundles: export, check.")
 audit_log = typer.Typer(no_args_is_help=True, help="The hash-chained audit log: verify, list.")
 _BATCH = 500
-
-
-@evidence.command("export")
-def export(
-    message_id: str = MessageId,
-    to: Path = typer.Option(None, "--to", help="File to write; default evidence-<message id>.zip."),
-) -> None:
-    """Write a ZIP of all that proves one message: envelopes, receipts, signatures, keys, manifest."""
-    target = to or Path(f"evidence-{message_id}.zip")
-
-    async def work() -> bytes:
-        async with opened() as (instance, store):
-            return await views.evidence_bundle(instance.exchange(store), message_id)
-
-    content = run(work)
-    if target.exists():
-        fail(f"{target} is there already; nothing was written", cure="choose another file with --to")
-    target.write_bytes(content)
-    out.print(f"{target}: {len(content)} bytes", markup=False)
-
-
-@evidence.command("verify")
-def verify_bundle(
-    bundle: Path = typer.Argument(..., metavar="FILE", help="A bundle made by: evidence export."),
-    as_json: bool = JsonOption,
-) -> None:
-    """Check that every file of a bundle is the one its manifest names (SHA-256), and none is missing."""
-    try:
-        with zipfile.ZipFile(bundle) as archive:
-            manifest = json.loads(archive.read("manifest.json"))
-            rows = [
-                {
-                    "file": row["name"],
-                    "kind": row["kind"],
-                    "holds": hashlib.sha256(archive.read(row["name"])).hexdigest() == row["sha256"],
-                }
-                for row in manifest["files"]
-            ]
-            extra = set(archive.namelist()) - {row["name"] for row in manifest["files"]} - {"manifest.json"}
-    except (OSError, zipfile.BadZipFile, KeyError, json.JSONDecodeError) as exc:
-        fail(f"{bundle} is no evidence bundle: {type(exc).__name__}")
-    show(rows, as_json=as_json, title=str(bundle), empty="The bundle is empty.")
-    if extra or not rows or not all(row["holds"] for row in rows):
-        fail("the bundle was changed")
 
 
 @audit_log.command("verify")

@@ -11,6 +11,7 @@ from contracts.model import Message
 from contracts.ports import Adapter, ValidDocument
 from gateway.core.batches import BatchPolicy
 from gateway.core.jws import JwsSigner
+from gateway.core.proofs.known import Known
 from gateway.core.treaty.agreement import Agreement
 from gateway.core.treaty.holding import HoldPolicy
 from gateway.flows.ports import Clock, Store
@@ -79,5 +80,7 @@ class Exchange:
     webhooks: tuple[WebhookTarget, ...] = ()
     earlier_signers: tuple[JwsSigner, ...] = field(repr=False, default=())
     """Rotated keys: still published, so that answers and receipts signed with them keep verifying."""
+    known: Known = field(repr=False, default_factory=Known)
+    """Certificates and keys that stored proofs are compared with."""
     watch: Watch = field(repr=False, default=UNWATCHED)
     """Metrics and traces."""

@@ -117,13 +117,19 @@ def match_receipt(
     # (2) the receiver itself signed it
     if receipt.party_id != expected_party:
         raise InvalidReceipt("the receipt is signed by another party than the receiver")
+    # (3) to (5)
+    match_references(sent, receipt.acknowledged)
+
+
+def match_references(sent: Sequence[SignedReference], acknowledged: Sequence[SignedReference]) -> None:
+    """Steps (3) to (5) of ``match_receipt``: exactly what was sent is acknowledged. Raises InvalidReceipt."""
     # (3) nothing sent means nothing can be proven
     if not sent:
         raise InvalidReceipt("nothing was signed, so nothing can be proven")
     # (4) every reference once, none besides
     wanted = {r.uri: r.key for r in sent}
-    got = {r.uri: r.key for r in receipt.acknowledged}
-    if len(got) != len(receipt.acknowledged):
+    got = {r.uri: r.key for r in acknowledged}
+    if len(got) != len(acknowledged):
         raise InvalidReceipt("the receipt acknowledges a reference twice")
     if len(wanted) != len(sent):
         raise InvalidReceipt("the references sent are ambiguous")

@@ -1,0 +1,1 @@
+"""Proofs are made by both access points in one process."""
