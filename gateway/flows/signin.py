@@ -202,8 +202,13 @@ async def renew_password(people: People, session: SessionRecord, user: UserRecor
 # ---- sessions -----------------------------------------------------------------------------------
 
 
-async def current(people: People, token: str) -> tuple[SessionRecord, UserRecord] | None:
-    """Whose session it is, while it holds: not expired, not idle too long, the account enabled."""
+async def current(
+    people: People, token: str, *, touch: bool = True
+) -> tuple[SessionRecord, UserRecord] | None:
+    """Whose session it is, while it holds: not expired, not idle too long, the account enabled.
+
+    ``touch`` False: a look that nobody asked for (live updates); it does not keep the session alive.
+    """
     if not token or len(token) > _LONGEST_TYPED:
         return None
     now = people.clock.now()
@@ -216,7 +221,7 @@ async def current(people: People, token: str) -> tuple[SessionRecord, UserRecord
         return None
     if not people.policy.local_accounts and user.issuer is None:
         return None
-    if now - session.seen_at >= min(_TOUCH_EVERY, people.policy.idle / 4):
+    if touch and now - session.seen_at >= min(_TOUCH_EVERY, people.policy.idle / 4):
         async with people.store.begin() as tx:
             await tx.touch_session(session.session_id, now)
     return session, user
