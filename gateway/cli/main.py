@@ -9,6 +9,7 @@ import typer
 
 from gateway.cli import (
     balance,
+    batches,
     conformance,
     deadlines,
     demo_command,
@@ -69,6 +70,7 @@ app.add_typer(listing.messages, name="messages")
 app.add_typer(listing.cases, name="cases")
 app.add_typer(deadlines.deadlines, name="deadlines")
 app.add_typer(holds.holds, name="holds")
+app.add_typer(batches.batches, name="batches")
 app.add_typer(users.app, name="users")
 app.add_typer(users.app, name="operators", hidden=True)  # its name in the first releases
 app.add_typer(returned.returned, name="returned")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 from gateway.core.batches import Planned, Seen, counted, digest_of
 from gateway.core.errors import InvalidParameter, NotFound
 from gateway.core.resend import Action, Facts, Verdict, Why, judge
 from gateway.flows.exchange import Exchange
-from gateway.flows.ports import MessageFilter, Transaction
+from gateway.flows.message_search import MessageQuery, canonical, narrow
+from gateway.flows.ports import Transaction
 
 SELECTED: Final = "selected"
 """How a set is described whose messages were named one by one."""
+ALL: Final = "all"
+"""… that is not narrowed at all."""
 _PAGE: Final = 500
 _PAGES: Final = 200
 """A search that finds little in much stops after so many pages, each of bounded work."""
@@ -24,32 +25,19 @@ _PAGES: Final = 200
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
-    """Which messages: named by id, or all that a filter matches. Raises InvalidParameter for both or none."""
+    """Which messages: named by id, or all that a query finds. Raises InvalidParameter for both or none."""
 
     ids: tuple[str, ...] = ()
-    where: MessageFilter | None = None
+    query: MessageQuery | None = None
 
     def __post_init__(self) -> None:
-        if bool(self.ids) == (self.where is not None):
+        if bool(self.ids) == (self.query is not None):
             raise InvalidParameter("name messages, or give a filter: one of the two")
 
     @property
     def text(self) -> str:
-        """For people and for the audit log: a filter holds nothing personal."""
-        if self.where is None:
-            return SELECTED
-        given = ((f.name, getattr(self.where, f.name), f.default) for f in dataclasses.fields(self.where))
-        return (
-            " ".join(f"{name}={_said(value)}" for name, value, default in given if value != default) or "all"
-        )
-
-
-def _said(value: object) -> str:
-    if isinstance(value, dt.datetime):
-        return value.isoformat(timespec="seconds")
-    if isinstance(value, tuple):
-        return ",".join(_said(one) for one in value)
-    return str(value.value) if isinstance(value, Enum) else str(value)
+        """For people and for the audit log; a query holds nothing personal."""
+        return SELECTED if self.query is None else canonical(self.query) or ALL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +90,7 @@ async def look_at(
     apart_from: str | None = None,
 ) -> tuple[Planned, ...]:
     """The messages as they are judged now, in the order of acceptance. Raises as ``preview``."""
-    ids = await _ids(tx, exchange, selection)
+    ids = await _ids(tx, exchange, selection, now)
     facts = await tx.resend_facts(ids, now=now, apart_from=apart_from)
     missing = [message_id for message_id in ids if message_id not in facts]
     if missing:
@@ -131,17 +119,18 @@ def verdict_on(exchange: Exchange, action: Action, facts: Facts) -> tuple[Verdic
     return judge(action, facts, persons=persons)
 
 
-async def _ids(tx: Transaction, exchange: Exchange, selection: Selection) -> Sequence[str]:
+async def _ids(tx: Transaction, exchange: Exchange, selection: Selection, now: dt.datetime) -> Sequence[str]:
     most = exchange.batches.most
-    if selection.where is None:
+    if selection.query is None:
         ids = tuple(dict.fromkeys(selection.ids))
         if len(ids) > most:
             raise InvalidParameter(f"more than {most} messages in one batch; take fewer")
         return ids
+    where = narrow(selection.query, now)
     found: list[str] = []
     cursor: str | None = None
     for _ in range(_PAGES):
-        page = await tx.list_messages(selection.where, cursor=cursor, limit=_PAGE, newest_first=False)
+        page = await tx.list_messages(where, cursor=cursor, limit=_PAGE, newest_first=False)
         found += [record.message_id for record in page.items]
         if len(found) > most:
             raise InvalidParameter(f"more than {most} messages match; narrow the filter")
