@@ -6,16 +6,19 @@ import asyncio
 import gc
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
 
+from gateway.alert_parts import alert_transport, make_alerting
+from gateway.alerting import alerting
 from gateway.batch_runner import run_batches
 from gateway.clock import SystemClock
 from gateway.core.errors import ConfigError, PasserelleError
 from gateway.flows.exchange import Exchange
+from gateway.flows.operators_file import OPERATORS_FILE, import_at_start, read_operators
 from gateway.flows.ports import Store
 from gateway.instance import Instance, url_of
 from gateway.logs import configure_logs, get_logger
@@ -26,7 +29,6 @@ from gateway.sweeper import watch_deadlines
 from gateway.telemetry import Telemetry, telemetry_of
 from gateway.web.health import make_metrics_app
 from gateway.wiring import (
-    OPERATORS_FILE,
     french_transport,
     make_french_app,
     make_puller,
@@ -38,7 +40,7 @@ from gateway.wiring import (
 )
 from gateway.worker import Worker
 
-__all__ = ["OPERATORS_FILE", "Instance", "Running", "run_gateway", "run_worker", "serving"]
+__all__ = ["Instance", "Running", "run_gateway", "run_worker", "serving"]
 _HOUSEKEEPING_S = 60.0  # the wire of a large message stays on the disk until then
 
 
@@ -101,16 +103,25 @@ async def _housekeeping(store: Store, clock: SystemClock) -> None:
 @asynccontextmanager
 async def _working(
     worker: Worker, puller: Puller | None, exchange: Exchange, clock: SystemClock
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Mapping[str, Callable[[], bool]]]:
+    """Gives, by name, whether a part that should run has ended."""
     running = [asyncio.create_task(worker.run())]
+    parts = {"worker": running[0].done}
     if puller is not None:
         running.append(asyncio.create_task(puller.run()))
+        parts["puller"] = running[1].done
     cleaning = asyncio.create_task(_housekeeping(exchange.store, clock))
     watching = asyncio.create_task(watch_deadlines(exchange))
     releasing = asyncio.create_task(release_again_and_again(exchange, worker.plan.poll_s))
     batching = asyncio.create_task(run_batches(exchange, worker.plan.poll_s))
+    parts |= {
+        "housekeeping": cleaning.done,
+        "clocks": watching.done,
+        "quotas": releasing.done,
+        "batches": batching.done,
+    }
     try:
-        yield
+        yield parts
     finally:
         worker.stop()
         if puller is not None:
@@ -120,6 +131,32 @@ async def _working(
         releasing.cancel()
         batching.cancel()
         await asyncio.gather(*running, cleaning, watching, releasing, batching, return_exceptions=True)
+
+
+async def _take_over_accounts(instance: Instance, store: Store) -> None:
+    """Those of an older release, into a database that has none. Raises ConfigError."""
+    path = instance.folder / OPERATORS_FILE
+    if await asyncio.to_thread(path.exists):
+        text = await asyncio.to_thread(read_operators, path)
+        done = await import_at_start(instance.people(store), text)
+        if done is not None:
+            get_logger().info("users.imported", count=len(done.added))
+
+
+async def _raise_alerts(
+    stack: AsyncExitStack,
+    instance: Instance,
+    exchange: Exchange,
+    parts: Mapping[str, Callable[[], bool]],
+    *,
+    works: bool,
+) -> None:
+    """Raises ConfigError."""
+    if not instance.settings.alerts.enabled:
+        return
+    hooks = await stack.enter_async_context(alert_transport(instance))
+    watcher = make_alerting(instance, exchange, hooks, parts, works=works)
+    await stack.enter_async_context(alerting(watcher))
 
 
 @asynccontextmanager
@@ -140,8 +177,10 @@ async def serving(
             uk_port, as4_port = uk_socket.getsockname()[1], as4_socket.getsockname()[1]
         store = await instance.open_store(create=True)
         stack.push_async_callback(store.close)
+        await _take_over_accounts(instance, store)
         uk_url = url_of(uk.host, uk_port, tls=uk.tls)
         exchange = instance.exchange(store, clients, issuer=uk_url, watch=telemetry.watch)
+        parts: Mapping[str, Callable[[], bool]] = {}
         if with_worker:
             french = await stack.enter_async_context(french_transport(instance))
             hooks = await stack.enter_async_context(webhook_transport(instance))
@@ -149,7 +188,8 @@ async def serving(
             telemetry.follow(worker)
             pulling = await stack.enter_async_context(pull_transport(instance))
             puller = make_puller(instance, exchange, access_point, pulling)
-            await stack.enter_async_context(_working(worker, puller, exchange, instance.clock))
+            parts = await stack.enter_async_context(_working(worker, puller, exchange, instance.clock))
+        await _raise_alerts(stack, instance, exchange, parts, works=with_worker)
         if with_listeners:
             noise = noise_gate(instance.settings)
             telemetry.metrics.watch_noise(noise)

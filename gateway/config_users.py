@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from gateway.config_sections import Seconds, _Section, check_url
 from gateway.core.batches import BatchPolicy
 from gateway.core.lockout import Lockout
+from gateway.core.oidc import ProviderPlan
 from gateway.core.people import clean_roles
 from gateway.core.roles import Role, Side
 from gateway.flows.people import SignInPolicy
@@ -157,3 +158,25 @@ class Oidc(_Section):
     @property
     def side_map(self) -> dict[str, str]:
         return {pair.rpartition("=")[0]: pair.rpartition("=")[2] for pair in self.sides}
+
+    def plan(self, client_secret: str | None) -> ProviderPlan | None:
+        """As the use cases take it; None without an issuer."""
+        if self.issuer is None or self.client_id is None:
+            return None
+        return ProviderPlan(
+            issuer=self.issuer,
+            client_id=self.client_id,
+            client_secret=client_secret,
+            label=self.label,
+            scopes=self.scopes,
+            algorithms=self.algorithms,
+            name_claim=self.name_claim,
+            create_accounts=self.create_accounts,
+            roles_claim=self.roles_claim,
+            roles={value: tuple(Role(role) for role in roles) for value, roles in self.role_map.items()},
+            side_claim=self.side_claim,
+            sides={value: Side(side) for value, side in self.side_map.items()},
+            side=self.side,
+            second_factor_amr=frozenset(self.second_factor_amr),
+            allow_http=self.unsafe_plain_http,
+        )

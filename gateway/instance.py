@@ -24,6 +24,7 @@ from gateway.core.treaty.agreement import Agreement, load_agreement, uk_fr
 from gateway.core.treaty.holding import HoldPolicy
 from gateway.flows.access_point import AccessPoint, make_access_point
 from gateway.flows.exchange import Exchange, Limits
+from gateway.flows.oidc import Provider
 from gateway.flows.people import People
 from gateway.flows.ports import Store
 from gateway.flows.watch import UNWATCHED, Watch
@@ -32,6 +33,7 @@ from gateway.keys.known import known_of
 from gateway.keys.partner import Partner, load_partner
 from gateway.keys.profiles import profile_keys
 from gateway.store import open_store
+from gateway.transport.oidc import OidcHttp
 from gateway.transport.tls import client_context, server_context
 from gateway.web.rest.clients import ClientRegistry, load_clients
 
@@ -203,6 +205,7 @@ class Instance:
             ),
             webhooks=clients.webhooks,
             holds=HoldPolicy().with_two_persons(self.settings.holds.two_persons),
+            alerts=self.settings.alerts.plan(),
             known=self.known(clients),
             batches=self.settings.console.batches(),
             watch=watch,
@@ -211,3 +214,21 @@ class Instance:
     def people(self, store: Store) -> People:
         """What signing in and managing users work with."""
         return People(store=store, clock=self.clock, policy=self.settings.console.policy())
+
+    def provider(self) -> Provider | None:
+        """Sign-in at the OIDC provider; None when none is configured. Raises ConfigError."""
+        part = self.settings.oidc
+        secret = None
+        if part.client_secret_file is not None:
+            try:
+                secret = (self.folder / part.client_secret_file).read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError) as exc:
+                raise ConfigError(
+                    f"oidc.client_secret_file: {part.client_secret_file} cannot be read; correct the path"
+                ) from exc
+        plan = part.plan(secret)
+        if plan is None:
+            return None
+        anchors = None if part.anchors is None else self.folder / part.anchors
+        tls = client_context(anchors=anchors, minimum=self.settings.tls.minimum)
+        return Provider(plan=plan, calls=OidcHttp(tls=tls, timeout_s=part.timeout_s))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def init(
     run(lambda: _create_database(directory))
     for name, role in ((operator, Role.OPERATOR), (administrator, Role.ADMINISTRATOR)):
         if name:
-            password = run(lambda name=name, role=role: _add_user(directory, name, role))
+            password = run(partial(_add_user, directory, name, role))
             out.print(f"{role.value} {name}, password {password} (shown once)", markup=False)
     out.print(f"Instance made in {directory}. Next:", markup=False)
     if not with_sandbox:

@@ -155,3 +155,26 @@ async def finish_enrolment(people: People, session: SessionRecord, name: str) ->
         done = await replace_session(tx, people, user, session, Stage.FULL)
         await tx.end_sessions(user.user_id, but=done.session.session_id)
     return done
+
+
+async def codes_left(people: People, user: User) -> int:
+    """How many recovery codes are not used yet."""
+    async with people.store.begin(read_only=True) as tx:
+        record = await tx.user_named(user.name)
+        return 0 if record is None else await tx.count_recovery_codes(record.user_id)
+
+
+async def new_recovery_codes(people: People, user: User, *, code: str) -> tuple[str, ...]:
+    """In place of those there were, after a code of the authenticator; shown once. Raises CodeRefused,
+    SignInLocked, NotFound."""
+    async with people.store.begin(read_only=True) as tx:
+        before = await tx.user_named(user.name)
+    if before is None:
+        raise NotFound("no such user")
+    await check_code(people, before, code)
+    codes = totp.new_recovery_codes()
+    async with people.store.begin() as tx:
+        record = await known(tx, user.name)
+        await tx.set_recovery_codes(record.user_id, codes)
+        await note(tx, people, "user.recovery_codes_made", record, by=user.actor)
+    return codes

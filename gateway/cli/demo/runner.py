@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from gateway.bootstrap import Instance, Running, serving
-from gateway.cli.demo.stage import CLIENT, Folders, choose_ports, ministry_process, prepare
+from gateway.cli.demo.stage import CLIENT, Folders, choose_ports, make_people, ministry_process, prepare
 from gateway.cli.demo.story import Stage, StoryFailed, acknowledge_inbox, play
 from gateway.cli.setup import CLIENT_KEYS, client_signer
 from gateway.core import audit
@@ -153,6 +153,7 @@ async def run_demo(
     loop = asyncio.get_running_loop()
     start = loop.time()
     folders = await asyncio.to_thread(prepare, folder, choose_ports(first_port))
+    await make_people(folders)
     say("keys made: two sides, each with a certificate authority of its own")
     instance = Instance.load(folders.gateway)
     async with ministry_process(folders) as control_url, serving(instance) as running:

@@ -16,15 +16,23 @@ from pathlib import Path
 
 import aiohttp
 
-from gateway.bootstrap import OPERATORS_FILE
+from gateway.bootstrap import Instance
 from gateway.cli.setup import make_instance, register_client
 from gateway.core.errors import ConfigError, Unavailable
+from gateway.core.roles import Role, Side
+from gateway.flows.users import add_user
 from gateway.sandbox import setup as sandbox
-from gateway.web.console.accounts import make_account
 
 MARK = ".passerelle-demo"
 CLIENT = "home-office-demo"
 OPERATOR = "operator"
+_WORK = (Role.OPERATOR, Role.SUPERVISOR, Role.EXCLUSION, Role.QUOTAS)
+PEOPLE = (
+    (OPERATOR, Side.UK, _WORK),
+    ("operatrice", Side.FR, _WORK),
+    ("second-person", Side.UK, _WORK),
+    ("administrator", Side.UK, (Role.ADMINISTRATOR,)),
+)
 START_SECONDS = 30.0
 
 
@@ -87,12 +95,12 @@ def prepare(folder: Path, ports: Ports) -> Folders:
             "retry": {"schedule_s": [0, 0.5, 1, 1, 2, 2, 4, 4, 8], "jitter": 0.1},
             "breaker": {"failures": 4, "first_wait_s": 0.5, "longest_wait_s": 2},
             "log": {"level": "warning"},
+            # the demo's own people, on this machine alone: a password, printed once, is enough
+            "console": {"unsafe_optional_second_factor": True},
         },
     )
     register_client(gateway, CLIENT)
     password = secrets.token_urlsafe(12)
-    (gateway / OPERATORS_FILE).write_text(make_account(OPERATOR, password), "utf-8")
-    (gateway / OPERATORS_FILE).chmod(0o600)
     sandbox.init(
         ministry,
         settings=sandbox.SandboxSettings(
@@ -104,6 +112,21 @@ def prepare(folder: Path, ports: Ports) -> Folders:
     )
     sandbox.trust_each_other(gateway, ministry)
     return Folders(gateway=gateway, ministry=ministry, password=password, ports=ports)
+
+
+async def make_people(folders: Folders) -> None:
+    """The people of the demo: one for day-to-day work on each side, a second person, an administrator; all
+    with the password that is printed."""
+    instance = Instance.load(folders.gateway)
+    store = await instance.open_store(create=True)
+    try:
+        people = instance.people(store)
+        for name, side, roles in PEOPLE:
+            await add_user(
+                people, name, side=side, roles=roles, by=None, password=folders.password, renew=False
+            )
+    finally:
+        await store.close()
 
 
 @asynccontextmanager

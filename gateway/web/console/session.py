@@ -1,58 +1,74 @@
 """Who is looking at a page: the session, its CSRF token, and what every answer of the console carries.
 
-Steps of every request, in this order: (1) the session, (2) log-in first where there is none, (3) the page,
-(4) the closed security headers, (5) the language that was asked for.
+Steps of every request, in this order: (1) the session of the cookie, looked up in the store; (2) a request
+that changes something comes from our own pages, by its headers and by its token; (3) sign-in first where
+there is no session, or the next step of a sign-in that is not finished; (4) the page; (5) the closed
+security headers; (6) the language that was asked for.
+
+The cookie is SameSite=Lax, so that links in alerts open the console and the OIDC provider can send people
+back; nothing changes with GET. Over TLS its name begins with ``__Host-``: no other host can set it.
 """
 
 from __future__ import annotations
 
 import hmac
+import ipaddress
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from http.cookies import CookieError
+from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import quote, urlsplit
 
 import aiohttp_jinja2
 from aiohttp import web
 from markupsafe import Markup
 
 from gateway.core.errors import Forbidden, NotFound, PasserelleError
-from gateway.core.roles import Permission, Role, Side, permissions
+from gateway.core.people import SessionRecord, Stage, UserRecord
+from gateway.core.people import User as User
+from gateway.core.roles import Permission
+from gateway.flows import signin
+from gateway.flows.people import SignedIn
 from gateway.web.console.i18n import LANGUAGES
 from gateway.web.console.services import SERVICES
 
 COOKIE: Final = "passerelle_session"
+FORM_COOKIE: Final = "passerelle_form"
 LANGUAGE_COOKIE: Final = "passerelle_lang"
 CSRF_FIELD: Final = "csrf_token"
+LIVE_HEADER: Final = "X-Passerelle-Live"
+"""A page that fetches itself again: nobody is at the keyboard, so the session is not kept alive."""
+LOGIN: Final = "/console/login"
 CSP: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_OPEN: Final = ("/console/static/", "/console/login")
+_OPEN: Final = ("/console/static/", f"{LOGIN}/provider")
+_NEXT: Final = {
+    Stage.CODE: f"{LOGIN}/code",
+    Stage.RENEW: f"{LOGIN}/password",
+    Stage.ENROL: f"{LOGIN}/second-factor",
+}
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORM_SECONDS: Final = 3600
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class User:
-    """Somebody who has logged in."""
+class Current:
+    """The session behind a request, finished or not."""
 
-    name: str
-    display_name: str
-    side: Side
-    roles: frozenset[Role]
-    language: str
-    """``en`` or ``fr``: the preference, which the switch on every page overrides."""
-
-    def may(self, permission: Permission) -> bool:
-        return permission in permissions(self.roles)
-
-    @property
-    def actor(self) -> str:
-        """As in the audit log."""
-        return f"operator:{self.name}"
+    session: SessionRecord
+    record: UserRecord
+    token: str = field(repr=False)
 
 
 USER: web.RequestKey[User] = web.RequestKey("console_user", User)
+CURRENT: web.RequestKey[Current] = web.RequestKey("console_current", Current)
+FORM_SECRET: web.RequestKey[str] = web.RequestKey("console_form_secret", str)
+
+
+# ---- for pages ----------------------------------------------------------------------------------
 
 
 def user_of(request: web.Request) -> User:
@@ -68,10 +84,18 @@ def require(request: web.Request, permission: Permission) -> User:
     return user
 
 
+async def still_signed_in(request: web.Request) -> bool:
+    """Whether the session of a long-lived request still holds. Does not keep it alive. Raises Unavailable."""
+    current = request[CURRENT]
+    found = await signin.current(request.app[SERVICES].people, current.token, touch=False)
+    return found is not None and found[0].stage is Stage.FULL
+
+
 def csrf_token(request: web.Request) -> str:
-    """Bound to the session: another site cannot know it."""
-    key = request.app[SERVICES].sessions.csrf_key
-    return hmac.digest(key, request.cookies.get(COOKIE, "").encode(), "sha256").hex()
+    """Bound to the session (before the log-in: to a cookie of its own); another site cannot know it."""
+    current = request.get(CURRENT)
+    secret = request.get(FORM_SECRET, "") if current is None else current.token
+    return hmac.digest(secret.encode(), b"passerelle console form v1", "sha256").hex()
 
 
 def csrf_field(request: web.Request) -> Markup:
@@ -90,23 +114,148 @@ async def checked_form(request: web.Request) -> Mapping[str, str]:
     return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
-def _session(request: web.Request) -> User | None:
-    services = request.app[SERVICES]
-    cookie = request.cookies.get(COOKIE, "")
+def address_of(request: web.Request) -> str:
+    """Where the request came from: behind proxies that are configured, what the nearest of them says."""
+    proxies = [ipaddress.ip_network(p) for p in request.app[SERVICES].settings.console.proxies]
+    hops = [part.strip() for part in ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")]
+    address = request.remote or "unknown"
+    while hops and _within(address, proxies):
+        nearer = hops.pop()
+        if not _is_address(nearer):
+            break
+        address = nearer
+    return address
+
+
+def _is_address(text: str) -> bool:
     try:
-        operator = services.sessions.read(cookie, services.exchange.clock.now()) if cookie else None
-    except (ValueError, CookieError):
-        return None
-    known = None if operator is None else services.accounts.find(operator.name)
-    if known is None:
-        return None
-    return User(
-        name=known.name,
-        display_name=known.name,
-        side=Side.FR if known.language == "fr" else Side.UK,
-        roles=frozenset(Role(role) for role in known.roles),
-        language=known.language,
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _within(text: str, networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+    return _is_address(text) and any(ipaddress.ip_address(text) in network for network in networks)
+
+
+_BROWSERS: Final = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS: Final = ("Windows", "Android", "iPhone", "iPad", "Macintosh", "Linux")
+
+
+def agent_of(request: web.Request) -> str:
+    """Browser and system in two words, as a list of sessions shows them."""
+    text = request.headers.get("User-Agent", "")
+    browser = next((name for mark, name in _BROWSERS if mark in text), "")
+    system = next((name for name in _SYSTEMS if name in text), "")
+    return " · ".join(part for part in (browser, system) if part)
+
+
+def safe_target(path: str) -> str:
+    """A page of the console to go on to; anything else is the first page."""
+    parts = urlsplit(path)
+    ours = path == "/console" or path.startswith("/console/")
+    if not ours or parts.scheme or parts.netloc or "\\" in path or path.startswith(LOGIN):
+        return "/console"
+    return path if path.isprintable() and " " not in path else "/console"
+
+
+# ---- cookies ------------------------------------------------------------------------------------
+
+
+def _secure(request: web.Request) -> bool:
+    return request.app[SERVICES].secure_cookie
+
+
+def cookie_name(request: web.Request, name: str) -> str:
+    """With the prefix that binds it to this host, over TLS (RFC 6265bis 4.1.3)."""
+    return f"__Host-{name}" if _secure(request) else name
+
+
+def set_cookie(
+    request: web.Request, response: web.StreamResponse, name: str, value: str, *, seconds: int
+) -> None:
+    secure = _secure(request)
+    response.set_cookie(
+        cookie_name(request, name),
+        value,
+        max_age=seconds,
+        path="/" if secure else "/console",
+        httponly=True,
+        secure=secure,
+        samesite="Lax",
     )
+
+
+def remove_cookie(request: web.Request, response: web.StreamResponse, name: str) -> None:
+    secure = _secure(request)
+    response.del_cookie(
+        cookie_name(request, name),
+        path="/" if secure else "/console",
+        secure=secure,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def carry(request: web.Request, response: web.StreamResponse, done: SignedIn) -> None:
+    """Gives the browser the token of a new session."""
+    left = done.session.expires_at - done.session.created_at
+    set_cookie(request, response, COOKIE, done.token, seconds=int(left.total_seconds()))
+
+
+def after(done: SignedIn, target: str = "/console") -> str:
+    """Where a sign-in goes on."""
+    stage = done.session.stage
+    if stage is Stage.FULL:
+        return target
+    return _NEXT[stage] if target == "/console" else f"{_NEXT[stage]}?next={quote(target)}"
+
+
+# ---- every request ------------------------------------------------------------------------------
+
+
+async def _look_up(request: web.Request) -> None:
+    """(1)"""
+    token = request.cookies.get(cookie_name(request, COOKIE), "")
+    touch = LIVE_HEADER not in request.headers and request.path != "/console/events"
+    found = await signin.current(request.app[SERVICES].people, token, touch=touch) if token else None
+    if found is None:
+        request[FORM_SECRET] = request.cookies.get(
+            cookie_name(request, FORM_COOKIE), ""
+        ) or secrets.token_urlsafe(32)
+        return
+    session, record = found
+    request[CURRENT] = Current(session=session, record=record, token=token)
+    if session.stage is Stage.FULL:
+        request[USER] = record.as_user()
+
+
+def _check_origin(request: web.Request) -> None:
+    """A browser says where a form was: Sec-Fetch-Site, or Origin. Raises Forbidden."""
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin")
+    elsewhere = site is not None and site not in {"same-origin", "none"}
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        elsewhere = True
+    if elsewhere:
+        raise Forbidden("the form came from elsewhere; open the page here and repeat")
+
+
+def _redirect(request: web.Request) -> str | None:
+    """(3) Where to go first; None when the page may be opened."""
+    if request.path.startswith(_OPEN):
+        return None
+    current = request.get(CURRENT)
+    if request.path == LOGIN or request.path == "/console/logout":
+        return None
+    if current is None:
+        wanted = request.path if request.method == "GET" and request.path != "/console" else ""
+        return f"{LOGIN}?next={quote(wanted)}" if wanted and not request.path.startswith(LOGIN) else LOGIN
+    stage = current.session.stage
+    if stage is Stage.FULL:
+        return "/console" if request.path in _NEXT.values() else None
+    return None if request.path == _NEXT[stage] else _NEXT[stage]
 
 
 def error_page(request: web.Request, exc: PasserelleError) -> web.Response:
@@ -116,28 +265,54 @@ def error_page(request: web.Request, exc: PasserelleError) -> web.Response:
     )
 
 
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        if request.method not in _SAFE:  # (2)
+            _check_origin(request)
+            await checked_form(request)
+        target = _redirect(request)  # (3)
+        if target is not None:
+            raise web.HTTPSeeOther(target)
+        return await handler(request)  # (4)
+    except web.HTTPNotFound:
+        return error_page(request, NotFound("there is no page at this address"))
+    except PasserelleError as exc:
+        return error_page(request, exc)
+
+
+def _finish(request: web.Request, response: web.StreamResponse) -> None:
+    secure_headers(response)  # (5)
+    if _secure(request):
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    secret = request.get(FORM_SECRET)
+    if secret and request.cookies.get(cookie_name(request, FORM_COOKIE)) != secret:
+        set_cookie(request, response, FORM_COOKIE, secret, seconds=_FORM_SECONDS)
+    if request.query.get("lang") in LANGUAGES:  # (6)
+        response.set_cookie(
+            LANGUAGE_COOKIE,
+            request.query["lang"],
+            path="/console",
+            httponly=True,
+            secure=_secure(request),
+            samesite="Lax",
+        )
+
+
 @web.middleware
 async def protect(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """See the head of this module. Raises HTTPSeeOther towards the log-in."""
-    user = _session(request)  # (1)
-    if user is not None:
-        request[USER] = user
-    elif not request.path.startswith(_OPEN):
-        raise web.HTTPSeeOther("/console/login")  # (2)
-    response: web.StreamResponse
-    try:
-        response = await handler(request)  # (3)
-    except web.HTTPNotFound:
-        response = error_page(request, NotFound("there is no page at this address"))
-    except PasserelleError as exc:
-        response = error_page(request, exc)
-    if response.prepared:  # a stream has sent its headers itself
+    """See the head of this module. Raises what aiohttp raises for redirects and wrong methods."""
+    if request.path.startswith("/console/static/"):
+        response = await handler(request)
+        secure_headers(response)
         return response
-    secure_headers(response)  # (4)
-    if request.query.get("lang") in LANGUAGES:  # (5)
-        response.set_cookie(
-            LANGUAGE_COOKIE, request.query["lang"], path="/console", httponly=True, samesite="Strict"
-        )
+    await _look_up(request)  # (1)
+    try:
+        response = await _answer(request, handler)
+    except web.HTTPException as exc:
+        _finish(request, exc)
+        raise
+    if not response.prepared:  # a stream has sent its headers itself
+        _finish(request, response)
     return response
 
 
@@ -145,6 +320,8 @@ def secure_headers(response: web.StreamResponse) -> None:
     """For every answer of the console, streams too (before they begin)."""
     response.headers["Content-Security-Policy"] = CSP
     response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["X-Frame-Options"] = "DENY"
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     response.headers.setdefault("Cache-Control", "no-store")

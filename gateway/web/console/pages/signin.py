@@ -1,95 +1,262 @@
-"""Log-in and log-out."""
+"""Sign-in, step by step, and sign-out."""
 
 from __future__ import annotations
 
-import asyncio
-import datetime as dt
-from typing import Final
+import math
+from typing import Any, Final
 
 import aiohttp_jinja2
 from aiohttp import web
 
-from gateway.web.console.accounts import SESSION_HOURS
+from gateway.core.errors import DeliveryError, InvalidParameter, NotFound, PasserelleError
+from gateway.core.oidc import LoginSecret, OidcNoAccount, OidcRefused
+from gateway.core.people import CodeRefused, SignInLocked, SignInRefused
+from gateway.flows import account, oidc, signin
+from gateway.flows.oidc import Provider
+from gateway.flows.people import SignedIn
+from gateway.web.console.context import language_of
 from gateway.web.console.i18n import N_
-from gateway.web.console.services import SERVICES
-from gateway.web.console.session import COOKIE, checked_form
+from gateway.web.console.qr import qr_svg
+from gateway.web.console.services import SERVICES, ConsoleServices
+from gateway.web.console.session import (
+    COOKIE,
+    CURRENT,
+    LOGIN,
+    Current,
+    address_of,
+    after,
+    agent_of,
+    carry,
+    checked_form,
+    cookie_name,
+    remove_cookie,
+    safe_target,
+    set_cookie,
+)
 
-MAX_LOGIN_FAILURES: Final = 10
-LOCKOUT: Final = dt.timedelta(minutes=15)
+PROVIDER_COOKIE: Final = "passerelle_provider"
+WRONG: Final = N_("The name or the password is wrong.")
+CODE_WRONG: Final = N_("The code is wrong or was used before. Wait for the next one.")
+PASSWORD_BAD: Final = N_(
+    "Choose another password: 12 characters or more, not one you have had, and without your name."
+)
+PROVIDER_FAILED: Final = N_("The sign-in at the provider did not succeed. Begin again.")
+PROVIDER_AWAY: Final = N_("The sign-in provider cannot be reached. Try again later.")
+NO_ACCOUNT: Final = N_("You have no access here. An administrator of your side can give it.")
 
 
-class LoginGuard:
-    """Locks a name out after too many wrong passwords, for a quarter of an hour."""
-
-    def __init__(self) -> None:
-        self._failures: dict[str, tuple[int, dt.datetime]] = {}
-
-    def locked(self, name: str, now: dt.datetime) -> bool:
-        count, since = self._failures.get(name, (0, now))
-        return count >= MAX_LOGIN_FAILURES and now - since < LOCKOUT
-
-    def failed(self, name: str, now: dt.datetime) -> None:
-        count, since = self._failures.get(name, (0, now))
-        fresh = now - since >= LOCKOUT
-        self._failures[name] = (1 if fresh else count + 1, now)
-        if len(self._failures) > 10_000:
-            self._failures.clear()
-
-    def succeeded(self, name: str) -> None:
-        self._failures.pop(name, None)
+def _services(request: web.Request) -> ConsoleServices:
+    return request.app[SERVICES]
 
 
-GUARD: web.AppKey[LoginGuard] = web.AppKey("console_guard", LoginGuard)
+def wait_minutes(request: web.Request, exc: SignInLocked) -> int:
+    """Whole minutes until it may be tried again."""
+    left = (exc.until - _services(request).people.clock.now()).total_seconds()
+    return max(1, math.ceil(left / 60))
+
+
+def _render(request: web.Request, template: str, status: int = 200, **context: Any) -> web.StreamResponse:
+    context.setdefault("error", None)
+    context.setdefault("minutes", None)
+    context.setdefault("next", safe_target(request.query.get("next", "")))
+    return aiohttp_jinja2.render_template(template, request, context, status=status)
+
+
+def _login(request: web.Request, status: int = 200, **context: Any) -> web.StreamResponse:
+    services = _services(request)
+    return _render(
+        request,
+        "login.html",
+        status,
+        provider=services.provider.plan.label if services.provider else None,
+        local=services.people.policy.local_accounts,
+        **context,
+    )
+
+
+def _go(request: web.Request, done: SignedIn, target: str) -> web.StreamResponse:
+    response = web.HTTPSeeOther(after(done, target))
+    carry(request, response, done)
+    raise response
+
+
+def pending(request: web.Request) -> Current:
+    """The sign-in whose next step this is."""
+    return request[CURRENT]
 
 
 async def login_page(request: web.Request) -> web.StreamResponse:
-    return aiohttp_jinja2.render_template("login.html", request, {"error": None})
+    return _login(request)
 
 
 async def login(request: web.Request) -> web.StreamResponse:
-    services, guard = request.app[SERVICES], request.app[GUARD]
-    exchange = services.exchange
-    now = exchange.clock.now()
-    form = await request.post()
-    name, password = str(form.get("name", ""))[:128], str(form.get("password", ""))[:256]
-    operator = None
-    if not guard.locked(name, now):
-        operator = await asyncio.to_thread(services.accounts.check, name, password)
-    if operator is None:
-        guard.failed(name, now)
-        error = (
-            N_("Too many attempts: wait fifteen minutes.")
-            if guard.locked(name, now)
-            else N_("The name or the password is wrong.")
+    form = await checked_form(request)
+    target = safe_target(form.get("next", ""))
+    try:
+        done = await signin.sign_in(
+            _services(request).people,
+            form.get("name", ""),
+            form.get("password", ""),
+            address=address_of(request),
+            agent=agent_of(request),
         )
-        return aiohttp_jinja2.render_template("login.html", request, {"error": error}, status=401)
-    guard.succeeded(name)
-    async with exchange.store.begin() as tx:
-        await tx.append_audit(
-            at=now, actor=f"operator:{operator.name}", action="console.login", subject="console", data={}
+    except SignInLocked as exc:
+        return _login(request, 429, minutes=wait_minutes(request, exc), next=target)
+    except SignInRefused:
+        return _login(request, 401, error=WRONG, next=target)
+    return _go(request, done, target)
+
+
+async def code_page(request: web.Request) -> web.StreamResponse:
+    return _render(request, "login_code.html")
+
+
+async def code(request: web.Request) -> web.StreamResponse:
+    form = await checked_form(request)
+    target = safe_target(form.get("next", ""))
+    current = pending(request)
+    try:
+        done = await signin.give_code(
+            _services(request).people, current.session, current.record, form.get("code", "")
         )
-    response = web.HTTPSeeOther("/console")
-    response.set_cookie(
-        COOKIE,
-        services.sessions.issue(operator, now),
-        max_age=SESSION_HOURS * 3600,
-        path="/console",
-        httponly=True,
-        secure=services.secure_cookie,
-        samesite="Strict",
-    )
-    raise response
+    except SignInLocked as exc:
+        return _login(request, 429, minutes=wait_minutes(request, exc), next=target)
+    except CodeRefused:
+        return _render(request, "login_code.html", 401, error=CODE_WRONG, next=target)
+    return _go(request, done, target)
+
+
+async def renew_page(request: web.Request) -> web.StreamResponse:
+    return _render(request, "login_password.html", name=pending(request).record.name)
+
+
+async def renew(request: web.Request) -> web.StreamResponse:
+    form = await checked_form(request)
+    target = safe_target(form.get("next", ""))
+    current = pending(request)
+    new, again = form.get("new", ""), form.get("again", "")
+    error = None if new == again else N_("The two passwords differ.")
+    if error is None:
+        try:
+            done = await signin.renew_password(
+                _services(request).people, current.session, current.record, new
+            )
+        except InvalidParameter:
+            error = PASSWORD_BAD
+        else:
+            return _go(request, done, target)
+    return _render(request, "login_password.html", 422, error=error, name=current.record.name, next=target)
+
+
+async def _enrolment(request: web.Request, status: int = 200, **context: Any) -> web.StreamResponse:
+    """The key that waits, after a wrong code; otherwise a new one: nobody confirms what others have seen."""
+    people, name = _services(request).people, pending(request).record.name
+    waiting = await account.waiting_enrolment(people, name) if status != 200 else None
+    made = waiting or await account.start_enrolment(people, name)
+    return _render(request, "login_enrol.html", status, secret=made.secret, qr=qr_svg(made.uri), **context)
+
+
+async def enrol_page(request: web.Request) -> web.StreamResponse:
+    return await _enrolment(request)
+
+
+async def enrol(request: web.Request) -> web.StreamResponse:
+    """The recovery codes are in the answer itself: they are shown once and stand in no address."""
+    form = await checked_form(request)
+    people, current = _services(request).people, pending(request)
+    target = safe_target(form.get("next", ""))
+    try:
+        codes = await account.confirm_enrolment(people, current.record.name, form.get("code", ""))
+    except CodeRefused:
+        return await _enrolment(request, 401, error=CODE_WRONG, next=target)
+    done = await account.finish_enrolment(people, current.session, current.record.name)
+    response = _render(request, "recovery_codes.html", codes=codes, next=target)
+    carry(request, response, done)
+    return response
 
 
 async def logout(request: web.Request) -> web.StreamResponse:
-    await checked_form(request)
-    response = web.HTTPSeeOther("/console/login")
-    response.del_cookie(COOKIE, path="/console")
+    current = request.get(CURRENT)
+    if current is not None:
+        await signin.sign_out(_services(request).people, current.session, current.record)
+    response = web.HTTPSeeOther(LOGIN)
+    remove_cookie(request, response, COOKIE)
     raise response
 
 
+# ---- OIDC provider -------------------------------------------------------------------------------
+
+
+def _provider(request: web.Request) -> Provider:
+    provider = _services(request).provider
+    if provider is None:
+        raise NotFound("no sign-in provider is configured")
+    return provider
+
+
+def _callback_url(request: web.Request) -> str:
+    return f"{_services(request).exchange.issuer}{LOGIN}/provider/callback"
+
+
+def _not_in(request: web.Request, exc: PasserelleError) -> web.StreamResponse:
+    """Why nobody came in."""
+    if isinstance(exc, OidcNoAccount):
+        return _login(request, 403, error=NO_ACCOUNT)
+    if isinstance(exc, OidcRefused):
+        return _login(request, 401, error=PROVIDER_FAILED)
+    return _login(request, 503, error=PROVIDER_AWAY)
+
+
+async def to_provider(request: web.Request) -> web.StreamResponse:
+    provider = _provider(request)
+    try:
+        secret, url = await oidc.begin(
+            provider,
+            _services(request).people,
+            redirect_uri=_callback_url(request),
+            language=language_of(request),
+        )
+    except (OidcRefused, DeliveryError) as exc:
+        return _not_in(request, exc)
+    response = web.HTTPSeeOther(url)
+    seconds = int(oidc.BEGUN.total_seconds())
+    set_cookie(request, response, PROVIDER_COOKIE, secret.value, seconds=seconds)
+    raise response
+
+
+async def from_provider(request: web.Request) -> web.StreamResponse:
+    provider = _provider(request)
+    value = request.cookies.get(cookie_name(request, PROVIDER_COOKIE), "")
+    query = {name: request.query.getall(name) for name in request.query}
+    try:
+        done = await oidc.finish(
+            provider,
+            _services(request).people,
+            LoginSecret(value),
+            query,
+            redirect_uri=_callback_url(request),
+            address=address_of(request),
+            agent=agent_of(request),
+        )
+    except (OidcRefused, OidcNoAccount, DeliveryError) as exc:
+        response = _not_in(request, exc)
+        remove_cookie(request, response, PROVIDER_COOKIE)
+        return response
+    target = web.HTTPSeeOther(after(done))
+    carry(request, target, done)
+    remove_cookie(request, target, PROVIDER_COOKIE)
+    raise target
+
+
 def add(app: web.Application) -> None:
-    app[GUARD] = LoginGuard()
     app.router.add_get("/login", login_page)
     app.router.add_post("/login", login)
+    app.router.add_get("/login/code", code_page)
+    app.router.add_post("/login/code", code)
+    app.router.add_get("/login/password", renew_page)
+    app.router.add_post("/login/password", renew)
+    app.router.add_get("/login/second-factor", enrol_page)
+    app.router.add_post("/login/second-factor", enrol)
+    app.router.add_get("/login/provider", to_provider)
+    app.router.add_get("/login/provider/callback", from_provider)
     app.router.add_post("/logout", logout)
