@@ -19,6 +19,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gateway.config_alerts import Alerts, Smtp
 from gateway.config_sections import (
     As4,
     Breaker,
@@ -73,6 +74,8 @@ class Settings(BaseSettings):
     holds: Holds = Holds()
     console: Console = Console()
     oidc: Oidc = Oidc()
+    alerts: Alerts = Alerts()
+    smtp: Smtp = Smtp()
     log: Log = Log()
     metrics: Metrics = Metrics()
     tracing: Tracing = Tracing()

@@ -358,8 +358,8 @@ _ROWS: Final = (
         ),
         incident=Words(en="the one chain", fr="la chaîne elle-même"),
         cleared=Words(
-            en="a verification of the whole chain finds nothing",
-            fr="une vérification complète de la chaîne ne trouve rien",
+            en="a verification of the whole chain finds nothing (an end cut off: an operator acknowledges)",
+            fr="une vérification complète ne trouve rien (fin tronquée : un opérateur en prend acte)",
         ),
     ),
     KindSpec(

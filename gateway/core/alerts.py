@@ -307,6 +307,17 @@ class Recipient:
     """Told only when an alert escalates, and then of its end."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlertPlan:
+    """What alerts work with, from the settings."""
+
+    policy: AlertPolicy = field(default_factory=AlertPolicy)
+    recipients: tuple[Recipient, ...] = ()
+    quiet: Mapping[roles.Side, QuietHours] = field(default_factory=dict)
+    interval: dt.timedelta = dt.timedelta(seconds=15)
+    """Between two looks of one node."""
+
+
 def told(event: AlertEvent, severity: Severity, recipients: Iterable[Recipient]) -> tuple[Recipient, ...]:
     """Who is told of an event that is not the end (those are told who were told before)."""
     chosen = []

@@ -422,6 +422,19 @@ class AuditChainBroken(PasserelleError):
         self.reason = reason
 
 
+class MailUnavailable(PasserelleError):
+    """The mail server cannot be reached, or takes no mail at present."""
+
+    code = "mail.unavailable"
+    retry_helps = True
+
+
+class MailRefused(PasserelleError):
+    """The mail server refuses this mail for good (SMTP 5xx for sender, recipient or content)."""
+
+    code = "mail.refused"
+
+
 class ConfigError(PasserelleError):
     """A setting is wrong: the text names it and the cure."""
 

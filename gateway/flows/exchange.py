@@ -9,11 +9,13 @@ from typing import Protocol
 from contracts.codes import MessageType
 from contracts.model import Message
 from contracts.ports import Adapter, ValidDocument
+from gateway.core.alerts import AlertPlan
 from gateway.core.batches import BatchPolicy
 from gateway.core.jws import JwsSigner
 from gateway.core.proofs.known import Known
 from gateway.core.treaty.agreement import Agreement
 from gateway.core.treaty.holding import HoldPolicy
+from gateway.flows.events import Listeners
 from gateway.flows.ports import Clock, Store
 from gateway.flows.watch import UNWATCHED, Watch
 from gateway.flows.webhooks import WebhookTarget
@@ -78,9 +80,16 @@ class Exchange:
     batches: BatchPolicy = field(default_factory=BatchPolicy)
     """How actions on many messages are bounded."""
     webhooks: tuple[WebhookTarget, ...] = ()
+    alerts: AlertPlan = field(default_factory=AlertPlan)
+    """Thresholds of alerts, and who is told."""
     earlier_signers: tuple[JwsSigner, ...] = field(repr=False, default=())
     """Rotated keys: still published, so that answers and receipts signed with them keep verifying."""
     known: Known = field(repr=False, default_factory=Known)
     """Certificates and keys that stored proofs are compared with."""
     watch: Watch = field(repr=False, default=UNWATCHED)
     """Metrics and traces."""
+
+    @property
+    def listeners(self) -> Listeners:
+        """Who is told of what happens (``gateway.flows.events``)."""
+        return Listeners(webhooks=self.webhooks, issuer=self.issuer, new_id=self.clock.new_id)

@@ -24,7 +24,6 @@ from contracts.codes import Direction
 from gateway.core.errors import ConfigError, DeliveryError, PasserelleError, PeerUnavailable
 from gateway.core.records import Attempt, Channel, MessageRecord, OutboxEntry
 from gateway.core.retry import DEFAULT_SCHEDULE, RetryAt, RetrySchedule, decide
-from gateway.core.treaty.clocks import Deadline
 from gateway.flows.ports import Clock, HttpAnswer, Store, Transaction, Transport
 from gateway.flows.watch import UNWATCHED, Tried, Watch
 
@@ -42,6 +41,8 @@ class WebhookEvent(StrEnum):
     """A time limit of a case has passed."""
     PRIVACY_INCIDENT = "privacy.incident"
     """France sent personal data (Art 16); it was refused."""
+    BALANCE_THRESHOLD = "balance.threshold"
+    """The difference between readmitted and admitted has crossed an agreed threshold."""
 
 
 _LEASE_LOST: Final = "webhook.lease_lost"
@@ -52,6 +53,7 @@ CLOUD_TYPES: Final = {
     WebhookEvent.DEADLINE_WARNING: "passerelle.deadline.warning.v1",
     WebhookEvent.DEADLINE_BREACHED: "passerelle.deadline.breached.v1",
     WebhookEvent.PRIVACY_INCIDENT: "passerelle.privacy.incident.v1",
+    WebhookEvent.BALANCE_THRESHOLD: "passerelle.balance.threshold.v1",
 }
 
 
@@ -165,34 +167,6 @@ async def _enqueue(
     return count
 
 
-async def enqueue_deadline_event(
-    tx: Transaction,
-    targets: Iterable[WebhookTarget],
-    event: WebhookEvent,
-    row: Deadline,
-    *,
-    issuer: str,
-    now: dt.datetime,
-) -> int:
-    """A deadline has come near or passed. The event's id is that of the fact, so that a client that has two
-    targets sees it is one event."""
-    body = cloud_event(
-        event,
-        id_=f"dl_{row.deadline_id}_{event.value.partition('.')[2]}_{row.warnings}",
-        source=issuer,
-        at=now,
-        subject=row.message_id,
-        data={
-            "message_id": row.message_id,
-            "deadline_id": row.deadline_id,
-            "link": f"{issuer}/v1/deadlines?reference={row.reference}",
-        },
-    )
-    return await enqueue_event(
-        tx, targets, event, body, message_id=row.message_id, reference=row.reference, now=now
-    )
-
-
 def cloud_event(
     event: WebhookEvent,
     *,
@@ -238,14 +212,20 @@ def build_webhook(
     entry: OutboxEntry, body: bytes, *, key: Ed25519PrivateKey, now: dt.datetime
 ) -> tuple[dict[str, str], bytes]:
     """Headers and body of one attempt: ``v1a`` over ``id.timestamp.body`` (Standard Webhooks 1.0)."""
-    message_id, timestamp = webhook_message_id(entry), str(int(now.timestamp()))
+    return signed_headers(webhook_message_id(entry), body, key=key, now=now), body
+
+
+def signed_headers(
+    message_id: str, body: bytes, *, key: Ed25519PrivateKey, now: dt.datetime
+) -> dict[str, str]:
+    """The three headers of one attempt (Standard Webhooks 1.0); ``message_id`` is the same on every retry."""
+    timestamp = str(int(now.timestamp()))
     signature = key.sign(f"{message_id}.{timestamp}.".encode() + body)
-    headers = {
+    return {
         "webhook-id": message_id,
         "webhook-timestamp": timestamp,
         "webhook-signature": "v1a," + base64.b64encode(signature).decode(),
     }
-    return headers, body
 
 
 class WebhookDecision(StrEnum):

@@ -48,6 +48,7 @@ from gateway.store.base import TransactionBase, insert_or_nothing
 from gateway.store.tables_alerts import alert_attempts, alert_nodes, alert_notices, alert_watch, alerts
 
 _LISTING = "alerts"
+_FORGOTTEN = dt.timedelta(days=7)
 _A, _N, _W = alerts.c, alert_notices.c, alert_watch.c
 _PLAIN = tuple(
     name
@@ -348,7 +349,9 @@ class AlertTransaction(_AlertConditions, _AlertNotices):
 
     async def node_seen(self, node: Node) -> None:
         values = {"node": node.node, "seen_at": node.seen_at, "works": int(node.works)}
+        forgotten = delete(alert_nodes).where(alert_nodes.c.seen_at < node.seen_at - _FORGOTTEN)
         await self._run(lambda c: c.execute(_SEEN[c.dialect.name], values))
+        await self._run(lambda c: c.execute(forgotten))
 
     async def forget_node(self, node: str) -> None:
         await self._run(lambda c: c.execute(delete(alert_nodes).where(alert_nodes.c.node == node)))
