@@ -19,14 +19,19 @@ ReasonOption = typer.Option(..., "--reason", help="Why; kept in the audit log (n
 
 
 def endpoint_row(breaker: Breaker) -> dict[str, Any]:
-    working = "closed" if breaker.opened_at is None else "open"
     return {
         "endpoint": breaker.endpoint,
-        "circuit": "paused" if breaker.paused else working,
+        "circuit": flow.state_of(breaker),
         "failures_in_a_row": breaker.consecutive_failures,
         "open_since": breaker.opened_at,
         "next_probe": breaker.probe_at,
     }
+
+
+def _line(row: dict[str, Any]) -> dict[str, Any]:
+    """What a table shows; --json gives all."""
+    kept = ("endpoint", "circuit", "failures_in_a_row", "waiting", "last_success", "last_outcome")
+    return {name.replace("_", " "): row[name] for name in kept}
 
 
 @endpoints.command("list")
@@ -35,8 +40,9 @@ def list_endpoints(as_json: bool = JsonOption) -> None:
 
     async def work() -> None:
         async with opened() as (instance, store):
-            found = await flow.circuits(instance.exchange(store))
-        show([endpoint_row(b) for b in found], as_json=as_json, title="Endpoints", empty="No endpoint.")
+            found = await flow.endpoint_list(instance.exchange(store))
+        rows = found if as_json else [_line(row) for row in found]
+        show(rows, as_json=as_json, title="Endpoints", empty="No endpoint.")
 
     run(work)
 

@@ -16,9 +16,9 @@ from gateway.cli.common import fail, out
 from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.treaty.agreement import Party
 from gateway.instance import url_of
+from gateway.partner_wiring import trust_folder as trust_folder
 from gateway.partners.certificates import Facts, Purpose, facts, group_lines
 from gateway.partners.connect import Place
-from gateway.partners.folder import TrustFolder
 
 WIDTH = 80
 _LABEL = 11
@@ -43,16 +43,6 @@ def partner_of(instance: Instance, name: str | None) -> tuple[str, Party]:
         listed = ", ".join(f"{short} ({party.id})" for short, party in known.items())
         fail(f"the agreement names no partner {escape(wanted)}", cure=f"it names: {listed}")
     return found
-
-
-def trust_folder(instance: Instance) -> TrustFolder:
-    settings = instance.settings
-    return TrustFolder(
-        instance=instance.folder,
-        trust=instance.folder / settings.keys.trust,
-        tls_anchors=instance.folder / settings.france.anchors,
-        keys=instance.folder / settings.keys.folder,
-    )
 
 
 def place_of(instance: Instance, party: Party) -> Place:

@@ -25,11 +25,9 @@ from gateway.cli.partner_common import (
     trust_folder,
     validity,
 )
-from gateway.core.as4.keys import certificate_kind
 from gateway.core.as4.namespaces import PING_ACTION, PING_SERVICE
 from gateway.core.treaty.agreement import Party, PModeRow
-from gateway.keys import files, keyring
-from gateway.keys.instance import CA_CERTIFICATE
+from gateway.partner_wiring import our_certificates
 from gateway.partners.certificates import Purpose, facts, group_lines, pem
 from gateway.partners.folder import Installed
 from gateway.partners.metadata import Metadata, metadata_text
@@ -222,35 +220,9 @@ def _show_pmodes(instance: Instance) -> None:
 # ---- ours -----------------------------------------------------------------------------------------
 
 
-def _our_certificates(instance: Instance) -> list[tuple[str, str, x509.Certificate]]:
-    """(file name to hand over, what for, certificate); CAs last."""
-    keys = instance.keyring
-    tls = files.read_chain(keys.tls_certificate)
-    rows = [
-        ("as4-sign.crt.pem", "verify our messages and receipts with it", keys.as4_sign.certificate),
-        ("as4-decrypt.crt.pem", "encrypt to it", keys.as4_decrypt[0].certificate),
-    ]
-    # keys of profile 2.0, where the agreement uses it
-    for kind, signer in keys.more_sign.items():
-        file = f"{keyring.MORE_SIGN[kind]}.crt.pem"
-        rows.append((file, "verify our messages and receipts with it (profile 2.0)", signer.certificate))
-    for key in keys.more_decrypt:
-        found = certificate_kind(key.certificate)
-        if found is not None and f"{keyring.MORE_DECRYPT[found]}.crt.pem" not in {row[0] for row in rows}:
-            rows.append(
-                (f"{keyring.MORE_DECRYPT[found]}.crt.pem", "encrypt to it (profile 2.0)", key.certificate)
-            )
-    rows.append(("tls.crt.pem", "our TLS server, and client where asked for", tls[0]))
-    own_ca = instance.folder / CA_CERTIFICATE
-    authorities = files.read_chain(own_ca) if own_ca.exists() else (*keys.as4_sign.chain[1:], *tls[1:])
-    for number, certificate in enumerate(dict.fromkeys(authorities), start=1):
-        rows.append((f"ca-{number}.crt.pem" if number > 1 else "ca.crt.pem", "CA of the above", certificate))
-    return rows
-
-
 def _show_ours(instance: Instance, url: str, *, export: Path | None, as_json: bool) -> None:
     party, now = instance.agreement.parties.uk, instance.clock.now()
-    rows = _our_certificates(instance)
+    rows = our_certificates(instance)
     written = _export(instance, url, rows, export) if export is not None else []
     if as_json:
         print_json(

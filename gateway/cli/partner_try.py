@@ -10,8 +10,8 @@ import typer
 from gateway.bootstrap import Instance
 from gateway.cli.common import JsonOption, options, out, print_json, run
 from gateway.cli.partner_common import WIDTH, NameArgument, field, partner_of
-from gateway.core.errors import ConfigError
-from gateway.partners.probe import MESSAGE, TEST, Outcome, Probe, Step, Target
+from gateway.partner_wiring import connection_steps
+from gateway.partners.probe import Outcome, Step
 from gateway.wiring import french_transport
 
 
@@ -58,24 +58,8 @@ async def _try(instance: Instance, *, message: bool, as_json: bool) -> list[Step
         if not as_json:
             _show_step(step)
 
-    try:
-        access_point = instance.make_access_point()
-        tls = instance.french_tls() if instance.settings.france.url.startswith("https") else None
-        transport = french_transport(instance)
-    except ConfigError as exc:
-        cure = "passerelle partner add installs what is missing; passerelle check tells more"
-        failed = Outcome.FAILED
-        ended(Step(name="setup", outcome=failed, result="not ready here", cause=exc.detail, cure=cure))
-        for later in (*TEST, *([MESSAGE] if message else [])):
-            ended(Step(name=later, outcome=Outcome.SKIPPED, result="an earlier step failed"))
-        return steps
-    ended(Step(name="setup", outcome=Outcome.OK, result="keys, certificates and CAs are valid here"))
-    france = instance.settings.france
-    target = Target(url=france.url, tls=tls, connect_timeout_s=france.connect_timeout_s)
-    async with transport:
-        probe = Probe(target=target, access_point=access_point, transport=transport, clock=instance.clock)
-        async for step in probe.run(message=message):
-            ended(step)
+    async for step in connection_steps(instance, french_transport, message=message):
+        ended(step)
     return steps
 
 

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
+from contracts.codes import Direction
 from gateway.core import breaker as circuit
 from gateway.core.errors import InvalidParameter, NotFound
 from gateway.core.records import Breaker
 from gateway.flows.exchange import Exchange
+from gateway.flows.once import use_up
 from gateway.flows.operator import MAX_REASON
+from gateway.flows.ports_endpoints import EndpointFigures
+
+Json = dict[str, Any]
+ATTEMPTS_READ: Final = 1000
+"""Newest attempts of all endpoints that the last success is looked for in."""
 
 
 def names(exchange: Exchange) -> tuple[str, ...]:
     """Every endpoint that has a circuit of its own, the French one first."""
     return (exchange.french_party, *sorted(hook.webhook_id for hook in exchange.webhooks))
+
+
+def pulls(exchange: Exchange) -> tuple[str, ...]:
+    """Where we fetch from, when the agreement says that we do: can be paused by itself."""
+    rows = (row for row in exchange.agreement.pmode_rows if row.direction is Direction.FR_TO_UK)
+    return (
+        (circuit.pull_of(exchange.french_party),) if any(r.mep_binding.endswith("pull") for r in rows) else ()
+    )
 
 
 async def circuits(exchange: Exchange) -> tuple[Breaker, ...]:
@@ -20,18 +37,57 @@ async def circuits(exchange: Exchange) -> tuple[Breaker, ...]:
         return tuple([await tx.breaker(name) for name in names(exchange)])
 
 
-async def set_paused(exchange: Exchange, name: str, *, paused: bool, actor: str, reason: str) -> Breaker:
-    """Stop sending to an endpoint, or go on: an open circuit then probes at once. Audited with the reason.
+async def endpoint_list(exchange: Exchange) -> list[Json]:
+    """Each endpoint with its circuit, what waits for it and how its newest attempts ended; instants are
+    aware datetimes, UTC. ``circuit``: ``closed`` (works), ``open`` (fails, is probed) or ``paused``."""
+    async with exchange.store.begin(read_only=True) as tx:
+        figures = await tx.endpoint_figures(attempts=ATTEMPTS_READ)
+        breakers = [await tx.breaker(name) for name in names(exchange)]
+    rows = []
+    for breaker in breakers:
+        known = figures.get(breaker.endpoint, EndpointFigures())
+        rows.append(
+            {
+                "endpoint": breaker.endpoint,
+                "kind": "as4" if breaker.endpoint == exchange.french_party else "webhook",
+                "circuit": state_of(breaker),
+                "failures_in_a_row": breaker.consecutive_failures,
+                "open_since": breaker.opened_at,
+                "next_probe": breaker.probe_at,
+                "waiting": known.waiting,
+                "oldest_at": known.oldest_at,
+                "next_attempt": known.next_at,
+                "last_success": known.succeeded_at,
+                "last_attempt": known.tried_at,
+                "last_outcome": known.outcome,
+            }
+        )
+    return rows
+
+
+def state_of(breaker: Breaker) -> str:
+    """``closed``, ``open`` or ``paused``."""
+    if breaker.paused:
+        return "paused"
+    return "open" if circuit.is_open(breaker) else "closed"
+
+
+async def set_paused(
+    exchange: Exchange, name: str, *, paused: bool, actor: str, reason: str, once: str | None = None
+) -> Breaker:
+    """Stop sending to an endpoint (or fetching: ``pulls``), or go on: an open circuit then probes at once.
+    Audited with the reason. ``once``: the token of a form (``flows.once``).
 
     A paused French endpoint keeps its queue; a paused webhook drops events, since polling is authoritative.
-    Raises NotFound, InvalidParameter.
+    Raises NotFound, InvalidParameter, AlreadyDone.
     """
     if not reason.strip() or len(reason) > MAX_REASON:
         raise InvalidParameter(f"a reason of 1 to {MAX_REASON} characters is needed")
-    if name not in names(exchange):
+    if name not in (*names(exchange), *pulls(exchange)):
         raise NotFound("no such endpoint")
     now = exchange.clock.now()
     async with exchange.store.begin() as tx:
+        await use_up(tx, actor=actor, token=once, now=now)
         before = await tx.breaker(name)
         after = circuit.pause(before) if paused else circuit.resume(before, now)
         await tx.save_breaker(after)

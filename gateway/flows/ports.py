@@ -37,6 +37,7 @@ from gateway.flows.ports_audit import AuditRows
 from gateway.flows.ports_balance import BalanceRows
 from gateway.flows.ports_deadlines import DeadlineFilter as DeadlineFilter
 from gateway.flows.ports_deadlines import DeadlineRows
+from gateway.flows.ports_endpoints import EndpointRows
 from gateway.flows.ports_figures import FigureRows
 from gateway.flows.ports_holds import HoldRows
 from gateway.flows.ports_inbox import InboxEventRows
@@ -86,6 +87,7 @@ class Transaction(
     RevealRows,
     FigureRows,
     AuditRows,
+    EndpointRows,
     Protocol,
 ):
     # cases
