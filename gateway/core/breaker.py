@@ -37,6 +37,11 @@ def new(endpoint: str) -> Breaker:
     return Breaker(endpoint=endpoint, consecutive_failures=0, opened_at=None, probe_at=None, paused=False)
 
 
+def pull_of(endpoint: str) -> str:
+    """The name under which an operator pauses fetching from an endpoint, apart from sending to it."""
+    return f"{endpoint}:pull"
+
+
 def is_open(breaker: Breaker) -> bool:
     """Whether an incident is open. The step from False to True raises one alert, the step back clears it."""
     return breaker.opened_at is not None

@@ -54,6 +54,8 @@ class Found:
     exact: bool
     """By a strong identifier."""
 
+    kinds: tuple[str, ...] = ()
+    """What is equal, never its value: kinds of identifiers, ``near`` for a name with a birth date."""
     @property
     def label(self) -> str:
         """What operators told apart when they told this apart: two persons who are alike, or one person
@@ -127,21 +129,26 @@ async def _found(tx: Transaction, wanted: Mapping[Pair, set[int]]) -> list[Found
         case = await tx.get_case(reference)
         match = None if case is None else await _match(tx, case, met)
         if match is not None:
-            found.append(Found(owner=reference, place=place, match=match, exact=bool(exclusion.strong(met))))
-    imported: dict[tuple[str, int], bool] = defaultdict(bool)
+            exact, kinds = bool(exclusion.strong(met)), _kinds(met)
+            found.append(Found(owner=reference, place=place, match=match, exact=exact, kinds=kinds))
+    imported: dict[tuple[str, int], set[Pair]] = defaultdict(set)
     for pair, people in (await tx.find_returned(pairs)).items():
         for owner in people:
             for place in wanted[pair]:
-                imported[owner, place] |= pair[0] in ids.STRONG
-    found += [
-        Found(owner=owner, place=place, match=Match.RETURNED if exact else Match.NEAR, exact=exact)
-        for (owner, place), exact in imported.items()
-    ]
+                imported[owner, place].add(pair)
+    for (owner, place), met in imported.items():
+        exact = bool(exclusion.strong(met))
+        match = Match.RETURNED if exact else Match.NEAR
+        found.append(Found(owner=owner, place=place, match=match, exact=exact, kinds=_kinds(met)))
     return found
 
 
 async def _match(tx: Transaction, case: CaseRecord, met: set[Pair]) -> Match | None:
     """None for a nomination, and for a readmission that ended without a return."""
+def _kinds(met: Iterable[Pair]) -> tuple[str, ...]:
+    return tuple(sorted({pair[0] for pair in met}))
+
+
     if case.kind is not CaseKind.READMISSION or case.status in ENDED:
         return None
     if case.status not in RETURNED:

@@ -30,6 +30,7 @@ from gateway.flows.exclusion import Exclusion
 from gateway.flows.judging import judge_as_if_posted
 from gateway.flows.ledger import book
 from gateway.flows.outgoing import Hold, enqueue, posted, untranslatable
+from gateway.flows.once import use_up
 from gateway.flows.ports import MessageFilter, Transaction
 from gateway.flows.ports_holds import DecisionRecord, HoldDecision
 from gateway.flows.quotas import refuse_waiting, wait_for_room
@@ -157,22 +158,37 @@ async def let_go(tx: Transaction, exchange: Exchange, looked: Look, now: dt.date
 
 
 async def release(
-    exchange: Exchange, message_id: str, *, by: Decider, reason: str, dry_run: bool = False
+    exchange: Exchange,
+    message_id: str,
+    *,
+    by: Decider,
+    reason: str,
+    dry_run: bool = False,
+    once: str | None = None,
 ) -> Decided:
     """Approve the release; with the last approval that is needed the message goes on.
 
     Raises NotFound, Conflict (not held, decided before, in a quota's queue), InsufficientScope (role),
     InvalidParameter (reason), RuleViolation (it breaks a rule now). A dry run changes nothing.
     """
-    return await _decide(exchange, message_id, by, reason, HoldDecision.RELEASED, dry_run=dry_run)
+    made = HoldDecision.RELEASED
+    return await _decide(exchange, message_id, by, reason, made, dry_run=dry_run, once=once)
+    ``once``: the token of a form (``flows.once``; AlreadyDone).
 
 
 async def refuse(
-    exchange: Exchange, message_id: str, *, by: Decider, reason: str, dry_run: bool = False
+    exchange: Exchange,
+    message_id: str,
+    *,
+    by: Decider,
+    reason: str,
+    dry_run: bool = False,
+    once: str | None = None,
 ) -> Decided:
     """The message never leaves: ``rejected`` with the code of its hold, and the UK system is told. When it
     was to open the case, the case ends. Raises as ``release``."""
-    return await _decide(exchange, message_id, by, reason, HoldDecision.REFUSED, dry_run=dry_run)
+    made = HoldDecision.REFUSED
+    return await _decide(exchange, message_id, by, reason, made, dry_run=dry_run, once=once)
 
 
 class _DryRun(Exception):
@@ -189,11 +205,13 @@ async def _decide(
     dry_run: bool,
 ) -> Decided:
     now = exchange.clock.now()
+    once: str | None,
     decided: Decided | None = None
     with contextlib.suppress(_DryRun):
         async with exchange.store.begin() as tx:
             decided = await _decide_in(tx, exchange, message_id, by, reason, decision, now)
             if dry_run:
+            await use_up(tx, actor=by.actor, token=once, now=now)
                 raise _DryRun
     if decided is None:
         raise AssertionError("a decision without a result")

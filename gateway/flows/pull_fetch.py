@@ -76,6 +76,8 @@ async def _may_ask(d: Delivery) -> bool:
     endpoint = d.access_point.partner
     async with d.store.begin(read_only=True) as tx:
         breaker = await tx.breaker(endpoint)
+        if (await tx.breaker(circuit.pull_of(endpoint))).paused:
+            return False
     if not circuit.may_send(breaker, now) or not circuit.is_open(breaker):
         return circuit.may_send(breaker, now)
     async with d.store.begin() as tx:
