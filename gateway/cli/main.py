@@ -10,6 +10,7 @@ import typer
 from gateway.cli import (
     balance,
     batches,
+    bench,
     conformance,
     deadlines,
     demo_command,
@@ -25,6 +26,7 @@ from gateway.cli import (
     rules,
     send,
     users,
+    watch,
 )
 from gateway.cli.common import options
 from gateway.config import FOLDER_VARIABLE
@@ -64,6 +66,8 @@ app.command("worker")(instance.worker)
 app.command("sandbox")(instance.sandbox)
 app.command("send")(send.send)
 app.command("balance")(balance.balance)
+app.command("watch")(watch.watch)
+app.command("bench")(bench.bench)
 app.command("conformance")(conformance.conformance)
 app.add_typer(send.client, name="client")
 app.add_typer(listing.messages, name="messages")
