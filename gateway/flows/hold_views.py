@@ -9,8 +9,9 @@ from typing import Any
 from contracts.codes import Direction
 from gateway.core.errors import NotFound
 from gateway.core.records import AuditEntry, MessageRecord, MessageStatus
+from gateway.core.treaty.quotas import QuotaKind
 from gateway.flows.exchange import Exchange
-from gateway.flows.holds import HELD, look
+from gateway.flows.holds import HELD, held, look
 from gateway.flows.ports import MessageFilter, Transaction
 from gateway.flows.uk_receipts import instant
 
@@ -45,6 +46,48 @@ async def show_hold(exchange: Exchange, message_id: str) -> Json:
     ]
     roles, persons = sorted(looked.roles), looked.persons
     return {**row, "roles": roles, "persons": persons, "reasons": reasons}
+
+
+async def explain(exchange: Exchange, message_id: str) -> list[Json]:
+    """Whom a held nomination meets among the returned, without name or number: which of its persons, what is
+    equal, and the case of the other (None: imported before go-live). Raises as ``show_hold``."""
+    now = exchange.clock.now()
+    async with exchange.store.begin(read_only=True) as tx:
+        looked = await look(tx, exchange, await held(tx, message_id), now)
+        cases = {f.owner: await tx.get_case(f.owner) for f in looked.exclusion.found}
+    return [
+        {
+            "person": found.place + 1,
+            "match": found.match.value,
+            "exact": found.exact,
+            "equal": list(found.kinds),
+            "reference": None if (case := cases[found.owner]) is None else case.reference,
+            "case_status": None if case is None else case.status,
+        }
+        for found in looked.exclusion.found
+    ]
+
+
+async def waiting(exchange: Exchange, kind: QuotaKind, *, limit: int = 200) -> list[Json]:
+    """What waits for room in a quota, in the order in which it will go."""
+    now = exchange.clock.now()
+    first = exchange.agreement.quotas.priority_first
+    async with exchange.store.begin(read_only=True) as tx:
+        queue = await tx.quota_queue(kind, priority_first=first, limit=limit)
+        cases = [await tx.get_case(record.reference) for record in queue]
+    return [
+        {
+            "place": place,
+            "message_id": record.message_id,
+            "reference": record.reference,
+            "type": record.type.value,
+            "code": record.code,
+            "priority": case is not None and case.priority,
+            "received_at": record.received_at,
+            "age_seconds": max(0, int((now - record.received_at).total_seconds())),
+        }
+        for place, (record, case) in enumerate(zip(queue, cases, strict=True), start=1)
+    ]
 
 
 async def _row(tx: Transaction, exchange: Exchange, record: MessageRecord, now: dt.datetime) -> Json:
