@@ -34,7 +34,7 @@ REFUSED_FOR: Final = "7 d"
 _UNDELIVERED: Final = (MessageStatus.ACCEPTED, MessageStatus.SENDING)
 _BACKLOG: Final = {
     Direction.UK_TO_FR: _UNDELIVERED,
-    Direction.FR_TO_UK: (*_UNDELIVERED, MessageStatus.DELIVERED),
+    Direction.FR_TO_UK: (*_UNDELIVERED, MessageStatus.DELIVERED, MessageStatus.FAILED),
 }
 _SEALING: Final = {
     Direction.UK_TO_FR: ("as4-sign", "partner-encryption"),
@@ -77,8 +77,7 @@ class RouteCard:
     oldest_waiting: MessageRecord | None
     oldest_unacknowledged: MessageRecord | None
     backlog: int
-    """To France: accepted and not delivered; from France: not yet taken by the UK (acknowledgements left
-    out, which nobody acknowledges)."""
+    """To France: accepted and not delivered; from France: what is in the inbox."""
     backlog_query: str
     circuits: tuple[Breaker, ...]
     """To France that of its access point, from France those of the webhooks."""
@@ -191,9 +190,7 @@ def _card(
     certificates: Sequence[Certificate],
 ) -> RouteCard:
     needed = [c for c in certificates if c.name.startswith(_SEALING[direction])]
-    awaiting = [kind for kind in MessageType if kind is not MessageType.ACKNOWLEDGEMENT]
     waiting = _BACKLOG[direction]
-    kinds = () if direction is Direction.UK_TO_FR else tuple(awaiting)
     return RouteCard(
         direction=direction,
         last_success_at=marks.last_success_at,
@@ -202,11 +199,9 @@ def _card(
         backlog=sum(
             number
             for place, number in counts.items()
-            if place.direction is direction
-            and place.status in waiting
-            and place.type in (kinds or MessageType)
+            if place.direction is direction and place.status in waiting
         ),
-        backlog_query=canonical(MessageQuery(statuses=waiting, direction=direction, types=kinds)),
+        backlog_query=canonical(MessageQuery(statuses=waiting, direction=direction)),
         circuits=circuits,
         certificates=tuple(sorted(needed, key=lambda c: c.not_after)),
     )

@@ -71,8 +71,8 @@ class RouteMarks:
     oldest_waiting: MessageRecord | None
     """Accepted first of those that are not delivered yet."""
     oldest_unacknowledged: MessageRecord | None
-    """Accepted first of those that are delivered and that the other side has not taken into account.
-    Acknowledgements themselves are never acknowledged."""
+    """Accepted first of those that the other side has not taken into account: to France of what is delivered
+    (acknowledgements left out, which France never acknowledges), to the UK of what is in the inbox."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

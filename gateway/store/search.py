@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, literal, or_, select, text, union_all
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    union_all,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from contracts.codes import Direction, MessageType
@@ -70,14 +82,17 @@ _FIRST_WAITING = {
     way: union_all(*(_first(way, status, None) for status in _UNDELIVERED)) for way in Direction
 }
 _FIRST_UNACKNOWLEDGED = {
-    way: union_all(
+    Direction.UK_TO_FR: union_all(
         *(
-            _first(way, MessageStatus.DELIVERED, kind)
+            _first(Direction.UK_TO_FR, MessageStatus.DELIVERED, kind)
             for kind in MessageType
             if kind is not MessageType.ACKNOWLEDGEMENT
         )
-    )
-    for way in Direction
+    ),
+    Direction.FR_TO_UK: select(_M.sequence)
+    .where(literal_column("in_inbox") == literal_column("1"))  # as the partial index says it
+    .order_by(_M.sequence)
+    .limit(1),
 }
 _BY_SEQUENCE = select(t.messages).where(_M.sequence == bindparam("place"))
 
