@@ -49,6 +49,9 @@ class Console(_Section):
     batch_per_second: Annotated[float, Field(gt=0, le=1000)] = Field(
         default=5, description="messages per second of an action on many messages, over all nodes"
     )
+    reveal_s: Annotated[float, Field(ge=300, le=900)] = Field(
+        default=600, description="seconds for which a reasoned look at personal data lasts (5 to 15 minutes)"
+    )
     batch_most: int = Field(default=5000, ge=1, le=20_000, description="messages of one action")
     unsafe_optional_second_factor: bool = Field(
         default=False, description="true to let people sign in with a password alone until they enrol"
@@ -72,6 +75,10 @@ class Console(_Section):
             per_second=self.batch_per_second,
             most=self.batch_most,
         )
+
+    def reveal(self) -> dt.timedelta:
+        """How long a look at personal data lasts."""
+        return dt.timedelta(seconds=self.reveal_s)
 
     def policy(self) -> SignInPolicy:
         """As the use cases take it."""

@@ -207,6 +207,7 @@ class Instance:
             holds=HoldPolicy().with_two_persons(self.settings.holds.two_persons),
             alerts=self.settings.alerts.plan(),
             known=self.known(clients),
+            reveal=self.settings.console.reveal(),
             batches=self.settings.console.batches(),
             watch=watch,
         )

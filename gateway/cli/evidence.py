@@ -1,4 +1,4 @@
-"""``passerelle evidence``: export a bundle, show the proofs of a message, verify a bundle without a gateway."""
+"""``passerelle evidence``: export a bundle, show the proofs of a message, verify one offline."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def show_evidence(message_id: str = MessageId, as_json: bool = JsonOption) -> No
 def verify(
     bundle: Path = typer.Argument(..., metavar="FILE", help="A bundle made by: evidence export."),
     trust: list[Path] = typer.Option(
-        [], "--trust", help="Certificates (*.pem, *.crt) and key sets (*.json) that you trust: file or folder."
+        [], "--trust", help="Certificates (*.pem, *.crt), key sets (*.json) that you trust: file or folder."
     ),
     body: Path | None = typer.Option(None, "--body", help="The request as it was posted, if you have it."),
     unsafe_trust_bundle: bool = typer.Option(

@@ -1,11 +1,9 @@
 """Who holds a message now, whose part it is, what helps, and whether it can be sent again safely. Pure.
 
-One table over status, direction, last attempt, circuit and certificate (conventions.md, message page). The
-answers about sending again follow from what is proven, never from hope:
-
-- it was never sent, or every attempt was refused before it arrived: **yes**;
-- a receipt is stored, or the other side took it up: **no**;
-- an answer was lost: **unknown**. The same MessageId goes out again, so that the other side can tell a copy.
+One table over status, direction, last attempt, circuit and certificate (conventions.md, message page).
+Whether it can be sent again is decided by ``gateway.core.resend``, the same judgement that a replay makes;
+here it gets its words: **yes** (never receipted), **no** (receipted, or nothing to send), **unknown** (an
+answer was lost; the same MessageId goes out again, so that the other side can tell a copy).
 """
 
 from __future__ import annotations
@@ -18,17 +16,9 @@ from typing import Final
 from contracts.codes import Direction
 from gateway.core.errors import Side
 from gateway.core.explanations import Explanation, explain
-from gateway.core.holder_words import (
-    ANSWER_LOST,
-    ENDED,
-    HELD,
-    NEVER_RECEIPTED,
-    NOTHING,
-    RECEIPTED,
-    THEIRS,
-    UNDER_WAY,
-)
+from gateway.core.holder_words import NOTHING, RESEND_REASONS
 from gateway.core.records import MessageStatus
+from gateway.core.resend import Verdict, Why
 from gateway.core.words import Words
 
 
@@ -105,13 +95,10 @@ class Facts:
     code: str | None = None
     """Of the hold, refusal or last failure (``MessageRecord.code``)."""
     last: LastAttempt = LastAttempt.NONE
-    ever_lost: bool = False
-    """The answer to some attempt was lost, not only to the last."""
     circuit: Circuit = Circuit.CLOSED
     certificate: CertificateState = CertificateState.VALID
     pulled: bool = False
     """France fetches its messages: until then they wait with us."""
-    receipted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,8 +109,6 @@ class Holding:
     fault: Side | None
     reason: Words
     cure: Words
-    resend: Resend
-    resend_reason: Words
 
 
 _LOST: Final = frozenset(
@@ -143,6 +128,10 @@ _LOST: Final = frozenset(
         "delivery.connection_failed",
     }
 )
+
+
+def _held(holder: Holder, fault: Side | None, reason: Words, cure: Words) -> Holding:
+    return Holding(holder=holder, fault=fault, reason=reason, cure=cure)
 
 
 def last_attempt(outcome: str | None, http_status: int | None = None) -> LastAttempt:
@@ -170,6 +159,14 @@ def look(facts: Facts) -> Holding:
     return _to_france(facts) if facts.direction is Direction.UK_TO_FR else _from_france(facts)
 
 
+def resend_of(verdict: Verdict, why: Why) -> tuple[Resend, Words]:
+    """The judgement of ``gateway.core.resend.judge`` about a replay, in words."""
+    answer = {Verdict.SAFE: Resend.YES, Verdict.UNCERTAIN: Resend.UNKNOWN, Verdict.UNSAFE: Resend.NO}[verdict]
+    if why is Why.PERHAPS_TAKEN:
+        answer = Resend.UNKNOWN
+    return answer, RESEND_REASONS[why]
+
+
 # ---- UK → FR ------------------------------------------------------------------------------------
 
 
@@ -190,8 +187,6 @@ def _to_france(f: Facts) -> Holding:
                     "Wait; look at the time limit of the acknowledgement.",
                     "Attendre ; surveiller le délai de la prise en compte.",
                 ),
-                resend=Resend.NO,
-                resend_reason=RECEIPTED,
             )
         case MessageStatus.ACKNOWLEDGED:
             return Holding(
@@ -201,8 +196,6 @@ def _to_france(f: Facts) -> Holding:
                     "The French system has taken it into account.", "Le système français l'a pris en compte."
                 ),
                 cure=NOTHING,
-                resend=Resend.NO,
-                resend_reason=RECEIPTED,
             )
         case MessageStatus.HELD:
             why = explain(f.code or "")
@@ -211,8 +204,6 @@ def _to_france(f: Facts) -> Holding:
                 fault=why.side,
                 reason=why.cause,
                 cure=why.cure,
-                resend=Resend.NO,
-                resend_reason=HELD,
             )
         case MessageStatus.FAILED:
             return _dead_letter(f)
@@ -225,8 +216,6 @@ def _to_france(f: Facts) -> Holding:
                 fault=None,
                 reason=why.outcome,
                 cure=NOTHING,
-                resend=Resend.NO,
-                resend_reason=ENDED,
             )
 
 
@@ -258,15 +247,8 @@ def _certificate(f: Facts) -> tuple[Side, Words, Words] | None:
 
 def _on_its_way(f: Facts) -> Holding:
     """(1) a pause, (2) a certificate, (3) an open circuit, (4) the last attempt, (5) the queue."""
-    resend, resend_reason = Resend.NO, RECEIPTED if f.receipted else UNDER_WAY
-
-    def held(holder: Holder, fault: Side | None, reason: Words, cure: Words) -> Holding:
-        return Holding(
-            holder=holder, fault=fault, reason=reason, cure=cure, resend=resend, resend_reason=resend_reason
-        )
-
     if f.circuit is Circuit.PAUSED:  # (1)
-        return held(
+        return _held(
             Holder.OPERATOR,
             Side.GATEWAY,
             Words(
@@ -277,9 +259,9 @@ def _on_its_way(f: Facts) -> Holding:
         )
     expired = _certificate(f)
     if expired is not None:  # (2)
-        return held(Holder.GATEWAY, *expired)
+        return _held(Holder.GATEWAY, *expired)
     if f.last is LastAttempt.AWAITED:
-        return held(
+        return _held(
             Holder.FRENCH_ACCESS_POINT,
             None,
             Words(
@@ -289,7 +271,7 @@ def _on_its_way(f: Facts) -> Holding:
             explain("delivery.receipt_awaited").cure,
         )
     if f.circuit is Circuit.OPEN:  # (3)
-        return held(
+        return _held(
             Holder.GATEWAY,
             Side.FR,
             Words(
@@ -299,7 +281,7 @@ def _on_its_way(f: Facts) -> Holding:
             explain("delivery.connection_failed").cure,
         )
     if f.last in {LastAttempt.NOT_SENT, LastAttempt.LOST, LastAttempt.REFUSED}:  # (4)
-        return held(
+        return _held(
             Holder.GATEWAY,
             Side.FR,
             Words(
@@ -309,7 +291,7 @@ def _on_its_way(f: Facts) -> Holding:
             explain("delivery.connection_failed").cure,
         )
     if f.pulled and f.status is MessageStatus.SENDING:  # (5)
-        return held(
+        return _held(
             Holder.FRENCH_ACCESS_POINT,
             None,
             Words(
@@ -321,7 +303,7 @@ def _on_its_way(f: Facts) -> Holding:
                 "Attendre que le point d'accès français le relève.",
             ),
         )
-    return held(
+    return _held(
         Holder.GATEWAY,
         None,
         Words("It waits in the queue, or is being sent.", "Il attend dans la file ou est en cours d'envoi."),
@@ -331,46 +313,23 @@ def _on_its_way(f: Facts) -> Holding:
 
 def _dead_letter(f: Facts) -> Holding:
     why = explain(f.code or "internal")
-    if f.receipted:
-        resend, reason = Resend.NO, RECEIPTED
-    elif f.code == "content_destroyed":
-        resend, reason = Resend.NO, ENDED
-    elif f.ever_lost or f.last in {LastAttempt.LOST, LastAttempt.AWAITED}:
-        resend, reason = Resend.UNKNOWN, ANSWER_LOST
-    else:
-        resend, reason = Resend.YES, NEVER_RECEIPTED
     expired = _certificate(f)
-    side, cause, cure = expired if expired is not None else (why.side, why.cause, why.cure)
-    return Holding(
-        holder=Holder.OPERATOR, fault=side, reason=cause, cure=cure, resend=resend, resend_reason=reason
-    )
+    return _held(Holder.OPERATOR, *(expired or (why.side, why.cause, why.cure)))
 
 
 def _rejected(f: Facts) -> Holding:
     why: Explanation = explain(f.code or "EBMS:0004")
-    by_france = f.receipted or f.last in {LastAttempt.REFUSED, LastAttempt.DELIVERED}
-    return Holding(
-        holder=Holder.UK_SYSTEM,
-        fault=Side.UK if why.side is not Side.FR else Side.FR,
-        reason=why.cause,
-        cure=why.cure,
-        resend=Resend.NO,
-        resend_reason=RECEIPTED if by_france else ENDED,
-    )
+    side = Side.UK if why.side is not Side.FR else Side.FR
+    return _held(Holder.UK_SYSTEM, side, why.cause, why.cure)
 
 
 # ---- FR → UK ------------------------------------------------------------------------------------
 
 
 def _from_france(f: Facts) -> Holding:
-    def held(holder: Holder, fault: Side | None, reason: Words, cure: Words) -> Holding:
-        return Holding(
-            holder=holder, fault=fault, reason=reason, cure=cure, resend=Resend.NO, resend_reason=THEIRS
-        )
-
     match f.status:
         case MessageStatus.ACKNOWLEDGED:
-            return held(
+            return _held(
                 Holder.UK_SYSTEM,
                 None,
                 Words(
@@ -380,15 +339,15 @@ def _from_france(f: Facts) -> Holding:
             )
         case MessageStatus.REJECTED:
             why = explain(f.code or "")
-            return held(Holder.FRENCH_SYSTEM, Side.FR, why.cause, why.cure)
+            return _held(Holder.FRENCH_SYSTEM, Side.FR, why.cause, why.cure)
         case MessageStatus.CANCELLED:
-            return held(Holder.NOBODY, None, explain(f.code or "withdrawn").outcome, NOTHING)
+            return _held(Holder.NOBODY, None, explain(f.code or "withdrawn").outcome, NOTHING)
         case MessageStatus.FAILED | MessageStatus.HELD:
             why = explain(f.code or "internal")
-            return held(Holder.OPERATOR, why.side, why.cause, why.cure)
+            return _held(Holder.OPERATOR, why.side, why.cause, why.cure)
         case MessageStatus.ACCEPTED | MessageStatus.SENDING | MessageStatus.DELIVERED:
             late = f.last in {LastAttempt.NOT_SENT, LastAttempt.LOST, LastAttempt.REFUSED}
-            return held(
+            return _held(
                 Holder.UK_SYSTEM,
                 Side.UK if late else None,
                 Words(

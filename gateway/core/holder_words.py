@@ -1,36 +1,70 @@
-"""Texts that several rows of ``gateway.core.holder`` share."""
+"""Texts that several rows of ``gateway.core.holder`` share, and why a message may be sent again or not."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
+from gateway.core.resend import Why
 from gateway.core.words import Words
 
 NOTHING: Final = Words("Nothing to do.", "Rien à faire.")
-NEVER_RECEIPTED: Final = Words(
-    "It was never receipted: nothing of it has arrived.",
-    "Aucun accusé de réception n'existe : rien n'en est parvenu.",
-)
-RECEIPTED: Final = Words(
-    "It is receipted: the other side has it. It is never sent again as new.",
-    "L'accusé de réception est là : l'autre partie le détient. Il n'est jamais renvoyé comme neuf.",
-)
-ANSWER_LOST: Final = Words(
-    "An answer was lost. A replay carries the same MessageId, so the other side can tell a copy.",
-    "Une réponse s'est perdue. Un renvoi porte le même MessageId : l'autre partie reconnaît une copie.",
-)
-THEIRS: Final = Words(
-    "It came from France: the French system would send it again, not we.",
-    "Il vient de France : c'est au système français de le renvoyer, pas à nous.",
-)
-ENDED: Final = Words(
-    "It has ended; a new message would be needed.", "Il est clos ; il faudrait un nouveau message."
-)
-UNDER_WAY: Final = Words(
-    "It is still being sent by itself; it needs no replay.",
-    "L'envoi se poursuit de lui-même ; aucun renvoi n'est nécessaire.",
-)
-HELD: Final = Words(
-    "It never left. It is released in the holding area, not replayed.",
-    "Il n'est jamais parti. Il se libère dans la zone d'attente et ne se rejoue pas.",
-)
+RESEND_REASONS: Final[Mapping[Why, Words]] = {
+    Why.NOT_SENT: Words(
+        "It was never receipted: no attempt has reached France.",
+        "Aucun accusé de réception n'existe : aucune tentative n'a atteint la France.",
+    ),
+    Why.REFUSED_BEFORE: Words(
+        "It was never receipted: France's access point refused every attempt.",
+        "Aucun accusé de réception n'existe : le point d'accès français a refusé chaque tentative.",
+    ),
+    Why.OUTCOME_UNKNOWN: Words(
+        "An answer was lost. A replay carries the same MessageId, so the other side can tell a copy.",
+        "Une réponse s'est perdue. Un renvoi porte le même MessageId : l'autre partie reconnaît une copie.",
+    ),
+    Why.PERHAPS_TAKEN: Words(
+        "Refused after an attempt whose answer was lost: France may have it already. Ask first.",
+        "Refusé après une tentative dont la réponse s'est perdue : la France le détient peut-être. "
+        "Se renseigner d'abord.",
+    ),
+    Why.FROM_FRANCE: Words(
+        "It came from France: the French system would send it again, not we.",
+        "Il vient de France : c'est au système français de le renvoyer, pas à nous.",
+    ),
+    Why.RECEIPTED: Words(
+        "It is receipted: the other side has it. It is never sent again as new.",
+        "L'accusé de réception est là : l'autre partie le détient. Il n'est jamais renvoyé comme neuf.",
+    ),
+    Why.UNDER_WAY: Words(
+        "It is still being sent by itself; it needs no replay.",
+        "L'envoi se poursuit de lui-même ; aucun renvoi n'est nécessaire.",
+    ),
+    Why.HELD: Words(
+        "It never left. It is released in the holding area, not replayed.",
+        "Il n'est jamais parti. Il se libère dans la zone d'attente et ne se rejoue pas.",
+    ),
+    Why.REJECTED: Words(
+        "Its content was refused: a corrected message is needed.",
+        "Son contenu a été refusé : il faut un message rectifié.",
+    ),
+    Why.CANCELLED: Words(
+        "It was cancelled; a new message would be needed.",
+        "Il a été annulé ; il faudrait un nouveau message.",
+    ),
+    Why.WITHDRAWN: Words(
+        "The case was withdrawn: nothing of it may follow.",
+        "Le dossier a été retiré : plus rien ne doit suivre.",
+    ),
+    Why.DELETED: Words(
+        "Its content was deleted when retention ended.",
+        "Son contenu a été effacé au terme de la durée de conservation.",
+    ),
+    Why.IN_BATCH: Words(
+        "A grouped action that has not ended holds it.",
+        "Une action groupée en cours le retient.",
+    ),
+    Why.CHANGED: Words(
+        "What was decided about has changed: look again.",
+        "La situation a changé depuis la décision : vérifier de nouveau.",
+    ),
+}

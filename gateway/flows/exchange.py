@@ -86,6 +86,8 @@ class Exchange:
     """Rotated keys: still published, so that answers and receipts signed with them keep verifying."""
     known: Known = field(repr=False, default_factory=Known)
     """Certificates and keys that stored proofs are compared with."""
+    reveal: dt.timedelta = dt.timedelta(minutes=10)
+    """How long a look at personal data lasts (``gateway.flows.reveals``)."""
     watch: Watch = field(repr=False, default=UNWATCHED)
     """Metrics and traces."""
 
