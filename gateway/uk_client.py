@@ -89,6 +89,7 @@ class Receipt:
 
     message_id: str
     reference: str
+    """Empty for the acknowledgement of an event that is about no single case."""
     status: str
     claims: Mapping[str, object] = field(repr=False)
 
@@ -256,7 +257,7 @@ class UkClient:
             raise SignatureInvalid("the receipt is for another message")
         return Receipt(
             message_id=document["message_id"],
-            reference=document["reference"],
+            reference=document["reference"] or "",
             status=document["status"],
             claims=claims,
         )
@@ -266,14 +267,14 @@ class UkClient:
         return await self._json(f"/v1/messages/{message_id}")
 
     async def inbox(self, *, wait: int = 0, cursor: str | None = None) -> Any:
-        """``{"items": […], "next_cursor": …}``. Raises Refused."""
+        """``{"items": [messages], "events": […], "next_cursor": …, "deadlines": […]}``. Raises Refused."""
         after = f"&cursor={cursor}" if cursor else ""
         return await self._json(f"/v1/inbox?wait={wait}{after}")
 
     async def acknowledge(
         self, message_id: str, *, status: str = "taken_into_account", code: str | None = None
     ) -> Receipt:
-        """Acknowledge an inbox message. Raises Refused."""
+        """Acknowledge a message or an event of the inbox, by its id. Raises Refused."""
         return await self.send(f"/v1/inbox/{message_id}/acknowledgements", {"status": status, "code": code})
 
     async def _json(self, path: str) -> Any:

@@ -32,13 +32,20 @@ def import_(
             return await import_returned(exchange, content, actor="cli", reason=reason, dry_run=dry_run)
 
     done = run(work)
-    row: dict[str, Any] = {"persons": done.persons, "added": done.added, "known": done.known}
+    row: dict[str, Any] = {
+        "persons": done.persons,
+        "added": done.added,
+        "known": done.known,
+        "flagged": list(done.flagged),
+    }
     if as_json:
         print_json({**row, "dry_run": dry_run})
     elif dry_run:
         out.print(f"{done.persons} persons in the file; nothing was imported.")
     else:
         out.print(f"{done.added} persons added, {done.known} known before. Delete the file now.")
+        for reference in done.flagged:
+            out.print(f"Open nomination of somebody in the file: {reference}. Decide about it.")
 
 
 @returned.command("count")

@@ -252,6 +252,7 @@ async def _store(inbox: FrenchInbox, valid: _Valid, receipt: Sealed, now: dt.dat
     message, verified = valid.message, valid.verified
     async with inbox.store.begin() as tx:
         case, status = await _allowed(inbox, tx, valid, now)
+        await exclusion.before_return(tx, message)
         record = await tx.add_message(_record(valid, now), message, ())
         if status != case.status:
             await tx.set_case_status(case.reference, status, now)
@@ -283,8 +284,8 @@ async def _store(inbox: FrenchInbox, valid: _Valid, receipt: Sealed, now: dt.dat
         if isinstance(message.body, model.Acknowledgement):
             await _settle(inbox, tx, message, message.body, now)
         await deadlines.came(tx, inbox.agreement, record, message)
-        await book(tx, inbox.agreement, message, at=now)
-        await exclusion.return_booked(tx, inbox.webhooks, message, now=now)
+        await book(tx, inbox.agreement, inbox.listeners, message, at=now)
+        await exclusion.return_booked(tx, inbox.listeners, message, now=now)
         await enqueue_webhooks(tx, inbox.webhooks, WebhookEvent.INBOX_MESSAGE, record, now=now)
         if _by_callback(verified):
             await owe_receipt(tx, inbox, record, now)

@@ -40,6 +40,7 @@ from gateway.flows.acknowledge import acknowledgement_body, inbox_message, is_tr
 from gateway.flows.attachments import check_attachments
 from gateway.flows.case_view import case_view
 from gateway.flows.exchange import Exchange
+from gateway.flows.inbox_acknowledge import acknowledge_event
 from gateway.flows.judging import judge_as_if_posted
 from gateway.flows.ledger import book
 from gateway.flows.outgoing import Hold, enqueue, posted, untranslatable
@@ -141,6 +142,11 @@ async def accept_in(tx: Transaction, exchange: Exchange, submission: Submission)
         raise IdempotencyKeyRunning("the first request with this Idempotency-Key is still running")
     acknowledged = None
     if submission.acknowledges is not None:
+        event = await tx.inbox_event(submission.acknowledges, lock=True)
+        if event is not None:
+            answer = await acknowledge_event(tx, exchange, submission, event, now)
+            await tx.finish_idempotent(submission.client_id, key, answer)
+            return Accepted(answer=answer, record=None)
         acknowledged = await inbox_message(tx, submission.acknowledges)
     case = await _case(tx, submission, acknowledged)
     allowed = await _allow(tx, exchange, submission, case, now)  # (3) (4)
@@ -344,6 +350,7 @@ async def _store(
     now: dt.datetime,
 ) -> MessageRecord:
     message, case = allowed.message, allowed.case
+    await exclusion.before_return(tx, message)
     if allowed.opens:
         await tx.add_case(case)
     elif hold is None and allowed.next_status != case.status:
@@ -369,7 +376,7 @@ async def _store(
         await stop_case(tx, case.reference, message.message_id, now)
     await deadlines.accepted(tx, exchange.agreement, record, message, at=now)
     if hold is None:
-        await book(tx, exchange.agreement, message, at=now)
-        await exclusion.return_booked(tx, exchange.webhooks, message, now=now)
+        await book(tx, exchange.agreement, exchange.listeners, message, at=now)
+        await exclusion.return_booked(tx, exchange.listeners, message, now=now)
         await enqueue(tx, exchange, message, now)
     return record

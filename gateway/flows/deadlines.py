@@ -2,9 +2,9 @@
 
 ``accepted``, ``came``, ``received`` and ``dropped`` are called by whoever stores a message, a message from
 France, a proven receipt, an operator's cancellation; their transactions hold the case. ``sweep`` takes what
-``now`` has reached: warning or breach, with its audit entry and its webhook rows, in one transaction, so that
-any number of nodes tell each of them once, also after a crash. Nothing here decides anything about a case:
-silence is "no decision, escalate", never acceptance (Art 8 [U]).
+``now`` has reached: warning or breach, with its audit entry, its event of the inbox and its webhook rows, in
+one transaction, so that any number of nodes tell each of them once, also after a crash. Nothing here decides
+anything about a case: silence is "no decision, escalate", never acceptance (Art 8 [U]).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts import model
-from contracts.codes import AckStatus, CaseKind, Direction, MessageType
+from contracts.codes import AckStatus, Direction, MessageType
 from gateway.core.records import MessageRecord, MessageStatus
 from gateway.core.treaty import deadlines as rules
 from gateway.core.treaty import states
@@ -23,9 +23,10 @@ from gateway.core.treaty.agreement import Agreement
 from gateway.core.treaty.clock_tables import Moment
 from gateway.core.treaty.clocks import Deadline, DeadlineState, clocks_of
 from gateway.core.treaty.deadlines import DateRemark, Occurrence, Told, is_relevant, look
+from gateway.flows.events import EventType, Fact, case_kind_of, tell
 from gateway.flows.exchange import Exchange
 from gateway.flows.ports import MessageFilter, Transaction
-from gateway.flows.webhooks import WebhookEvent, enqueue_deadline_event
+from gateway.flows.uk_receipts import instant
 
 ACTOR: Final = "clock"
 BATCH: Final = 100
@@ -50,7 +51,7 @@ async def accepted(
         names.add(states.event_of(message))
     what = Occurrence(
         reference=record.reference,
-        kind=_kind(record.reference),
+        kind=case_kind_of(record.reference),
         message_id=record.message_id,
         direction=Direction.UK_TO_FR,
         names=frozenset(names),
@@ -77,7 +78,7 @@ async def came(tx: Transaction, agreement: Agreement, record: MessageRecord, mes
         names.add(states.event_of(message))
     what = Occurrence(
         reference=record.reference,
-        kind=_kind(record.reference),
+        kind=case_kind_of(record.reference),
         message_id=record.message_id,
         direction=Direction.FR_TO_UK,
         names=frozenset(names),
@@ -121,11 +122,6 @@ async def dropped(tx: Transaction, record: MessageRecord, *, at: dt.datetime) ->
             if row.message_id == record.message_id and row.closed_at is None
         ]
     )
-
-
-def _kind(reference: str) -> CaseKind:
-    """``GB01…`` is a readmission, ``GB02…`` a nomination (contracts.model.REFERENCE_PATTERN)."""
-    return CaseKind.READMISSION if reference[2:4] == "01" else CaseKind.NOMINATION
 
 
 async def _apply(tx: Transaction, agreement: Agreement, what: Occurrence) -> None:
@@ -186,7 +182,7 @@ class Event:
 async def sweep(exchange: Exchange, *, limit: int = BATCH) -> tuple[Event, ...]:
     """Tell what ``now`` has reached, at most ``limit`` deadlines; call again while it gives any.
 
-    (1) claim, (2) the row's next state, (3) audit and webhook rows; all commit together.
+    (1) claim, (2) the row's next state, (3) audit entry, inbox and webhooks; all commit together.
     """
     now = exchange.clock.now()
     events: list[Event] = []
@@ -225,13 +221,31 @@ async def _tell(tx: Transaction, exchange: Exchange, event: Event, now: dt.datet
             "reference": row.reference,
             "clock": row.clock,
             "deadline_id": row.deadline_id,
-            "due_at": row.due_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "due_at": instant(row.due_at),
             "warnings": row.warnings,
             "effect": exchange.agreement.silence.effect,
         },
     )
-    name = WebhookEvent.DEADLINE_WARNING if event.told is Told.WARNING else WebhookEvent.DEADLINE_BREACHED
-    await enqueue_deadline_event(tx, exchange.webhooks, name, row, issuer=exchange.issuer, now=now)
+    warning = event.told is Told.WARNING
+    await tell(
+        tx,
+        exchange.listeners,
+        Fact(
+            type=EventType.DEADLINE_WARNING if warning else EventType.DEADLINE_BREACHED,
+            name=f"dl_{row.deadline_id}_{'warning' if warning else 'breached'}_{row.warnings}",
+            at=now,
+            reference=row.reference,
+            message_id=row.message_id,
+            path=f"/v1/deadlines?reference={row.reference}",
+            data={"deadline_id": row.deadline_id},
+            more={
+                "clock": row.clock,
+                "due_at": instant(row.due_at),
+                "severity": event.severity,
+                "owed_by": event.owed_by,
+            },
+        ),
+    )
 
 
 async def next_sweep(exchange: Exchange) -> dt.datetime | None:

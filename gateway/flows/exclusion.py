@@ -20,9 +20,10 @@ from gateway.core import identifiers as ids
 from gateway.core.records import CaseRecord, MessageRecord, MessageStatus
 from gateway.core.treaty import exclusion, states
 from gateway.core.treaty.states import Readmission
+from gateway.flows.events import EventType, Fact, Listeners, case_path, tell
 from gateway.flows.ports import MessageFilter, Transaction
 from gateway.flows.ports_holds import Pair
-from gateway.flows.webhooks import WebhookEvent, WebhookTarget, enqueue_webhooks
+from gateway.flows.webhooks import WebhookEvent, enqueue_webhooks
 
 RETURNED = frozenset({Readmission.TRANSFERRED, Readmission.RECEIVED})
 """Statuses of a readmission whose persons count as returned (announcement row 9)."""
@@ -53,9 +54,9 @@ class Found:
     match: Match
     exact: bool
     """By a strong identifier."""
-
     kinds: tuple[str, ...] = ()
     """What is equal, never its value: kinds of identifiers, ``near`` for a name with a birth date."""
+
     @property
     def label(self) -> str:
         """What operators told apart when they told this apart: two persons who are alike, or one person
@@ -95,6 +96,7 @@ async def check(tx: Transaction, message: model.Message, *, kind: CaseKind) -> E
     persons = ids.persons_of(message)
     if kind is not CaseKind.NOMINATION or not persons:
         return Exclusion(returned=None)
+    await tx.lock_returned(change=False)
     wanted: dict[Pair, set[int]] = defaultdict(set)  # (1)
     for place, person in enumerate(persons):
         for pair in (*exclusion.near_query(person), *exclusion.strong(ids.of_person(person))):
@@ -143,12 +145,12 @@ async def _found(tx: Transaction, wanted: Mapping[Pair, set[int]]) -> list[Found
     return found
 
 
-async def _match(tx: Transaction, case: CaseRecord, met: set[Pair]) -> Match | None:
-    """None for a nomination, and for a readmission that ended without a return."""
 def _kinds(met: Iterable[Pair]) -> tuple[str, ...]:
     return tuple(sorted({pair[0] for pair in met}))
 
 
+async def _match(tx: Transaction, case: CaseRecord, met: set[Pair]) -> Match | None:
+    """None for a nomination, and for a readmission that ended without a return."""
     if case.kind is not CaseKind.READMISSION or case.status in ENDED:
         return None
     if case.status not in RETURNED:
@@ -233,14 +235,20 @@ def books_return(message: model.Message) -> bool:
     return isinstance(body, model.TransferReceipt)
 
 
+async def before_return(tx: Transaction, message: model.Message) -> None:
+    """Called before a message is stored that books a return: from now until the commit no nomination is
+    compared with the returned, so that each one either meets this return or is met by it. (Afterwards is too
+    late: the store's own locks come after this one.)"""
+    if books_return(message):
+        await tx.lock_returned(change=True)
+
+
 async def return_booked(
-    tx: Transaction, webhooks: Iterable[WebhookTarget], message: model.Message, *, now: dt.datetime
+    tx: Transaction, listeners: Listeners, message: model.Message, *, now: dt.datetime
 ) -> tuple[str, ...]:
     """After a message that books a return was stored: flag the open nominations of its persons, once each.
 
-    Flagging is an audit entry (``exclusion.flagged``, seen in the events of the nomination) and a status
-    event to its sender; what follows is for people to decide. Does nothing for other messages. Returns the
-    references of the nominations flagged now.
+    Does nothing for other messages. Returns the references of the nominations flagged now.
     """
     if not books_return(message):
         return ()
@@ -253,23 +261,44 @@ async def return_booked(
         wanted.update(ids.strong_identifiers(one))
         for person in ids.persons_of(one):
             wanted |= exclusion.near_query(person)
+    return await flag(tx, listeners, wanted, owner=message.reference, by=message.message_id, now=now)
+
+
+async def flag(
+    tx: Transaction,
+    listeners: Listeners,
+    pairs: Iterable[Pair],
+    *,
+    owner: str,
+    by: str | None,
+    now: dt.datetime,
+) -> tuple[str, ...]:
+    """Flag the open nominations that meet these identifiers of a returned person, once for each ``owner`` (a
+    case, or the opaque id of an imported person). ``by``: the message that books the return.
+
+    Flagging is an audit entry (``exclusion.flagged``, seen in the events of the nomination), an event of the
+    inbox and a status event to its sender; what follows is for people to decide. Returns the references that
+    were flagged now. The caller holds ``lock_returned(change=True)``.
+    """
     known: dict[str, bool] = defaultdict(bool)
-    for pair, references in (await tx.find_by_identifiers(tuple(wanted))).items():
+    for pair, references in (await tx.find_by_identifiers(tuple(pairs))).items():
         for reference in references:
             known[reference] |= pair[0] in ids.STRONG
-    flagged = [
-        reference
-        for reference, exact in sorted(known.items())
-        if await _flag(tx, webhooks, reference, message, exact=exact, now=now)
-    ]
-    return tuple(flagged)
+    return tuple(
+        [
+            reference
+            for reference, exact in sorted(known.items())
+            if await _flag(tx, listeners, reference, owner, by, exact=exact, now=now)
+        ]
+    )
 
 
 async def _flag(
     tx: Transaction,
-    webhooks: Iterable[WebhookTarget],
+    listeners: Listeners,
     reference: str,
-    by: model.Message,
+    owner: str,
+    by: str | None,
     *,
     exact: bool,
     now: dt.datetime,
@@ -278,23 +307,32 @@ async def _flag(
     if case is None or case.kind is not CaseKind.NOMINATION or states.is_final(case.kind, case.status):
         return False
     opening = await _opening(tx, reference)
-    if opening is None or await _was_flagged(tx, opening, by.reference):
+    if opening is None or await _was_flagged(tx, opening, owner):
         return False
-    if not exact and await _cleared_for(tx, reference, by.reference):
+    if not exact and await _cleared_for(tx, reference, owner):
         return False
+    code = "row9.returned" if exact else "row9.near_match"
     await tx.append_audit(
         at=now,
         actor="gateway",
         action=FLAGGED,
         subject=opening.message_id,
-        data={
-            "code": "row9.returned" if exact else "row9.near_match",
-            "reference": reference,
-            "returned": by.reference,
-            "by": by.message_id,
-        },
+        data={"code": code, "reference": reference, "returned": owner, "by": by},
     )
-    await enqueue_webhooks(tx, webhooks, WebhookEvent.MESSAGE_STATUS, opening, now=now)
+    await tell(
+        tx,
+        listeners,
+        Fact(
+            type=EventType.NOMINATION_FLAGGED,
+            name=f"flagged_{opening.message_id}_{hashlib.sha256(owner.encode()).hexdigest()[:32]}",
+            at=now,
+            reference=reference,
+            message_id=opening.message_id,
+            path=case_path(reference),
+            data={"code": code},
+        ),
+    )
+    await enqueue_webhooks(tx, listeners.webhooks, WebhookEvent.MESSAGE_STATUS, opening, now=now)
     return True
 
 

@@ -17,6 +17,7 @@ from gateway.core.treaty.agreement import Agreement
 from gateway.flows import incidents
 from gateway.flows.access_point import AccessPoint
 from gateway.flows.delivery_record import Delivery
+from gateway.flows.events import Listeners
 from gateway.flows.noise import NoiseGate
 from gateway.flows.ports import Clock, Store, StreamedBody
 from gateway.flows.watch import UNWATCHED, Watch
@@ -45,6 +46,11 @@ class FrenchInbox:
     noise: NoiseGate = field(default_factory=NoiseGate)
     watch: Watch = field(repr=False, default=UNWATCHED)
     """Metrics and traces."""
+
+    @property
+    def listeners(self) -> Listeners:
+        """Who is told of what happens (``gateway.flows.events``)."""
+        return Listeners(webhooks=self.webhooks, issuer=self.issuer, new_id=self.clock.new_id)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,4 +140,4 @@ async def _audit(
                 **more,
             },
         )
-        await incidents.tell(tx, inbox.webhooks, exc, message, issuer=inbox.issuer, now=now)
+        await incidents.tell(tx, inbox.listeners, exc, message, now=now)

@@ -25,12 +25,13 @@ from gateway.core.treaty.holding import Decider
 from gateway.core.treaty.rules import CaseView, Verdict
 from gateway.flows import deadlines, exclusion
 from gateway.flows.case_view import case_view
+from gateway.flows.events import tell_refused
 from gateway.flows.exchange import Exchange
 from gateway.flows.exclusion import Exclusion
 from gateway.flows.judging import judge_as_if_posted
 from gateway.flows.ledger import book
-from gateway.flows.outgoing import Hold, enqueue, posted, untranslatable
 from gateway.flows.once import use_up
+from gateway.flows.outgoing import Hold, enqueue, posted, untranslatable
 from gateway.flows.ports import MessageFilter, Transaction
 from gateway.flows.ports_holds import DecisionRecord, HoldDecision
 from gateway.flows.quotas import refuse_waiting, wait_for_room
@@ -143,14 +144,15 @@ async def let_go(tx: Transaction, exchange: Exchange, looked: Look, now: dt.date
             data={"code": room.code, "path": room.path, "reference": case.reference, "before": record.code},
         )
         return MessageStatus.HELD
+    await exclusion.before_return(tx, message)
     if status is not None and status != case.status:  # (5)
         await tx.set_case_status(case.reference, status, now)
     await tx.update_message(record.message_id, at=now, status=MessageStatus.ACCEPTED)
     released = dataclasses.replace(record, status=MessageStatus.ACCEPTED, code=None)
     await deadlines.accepted(tx, exchange.agreement, released, message, at=now)
-    await book(tx, exchange.agreement, message, at=now)
+    await book(tx, exchange.agreement, exchange.listeners, message, at=now)
     await enqueue(tx, exchange, message, now)
-    await exclusion.return_booked(tx, exchange.webhooks, message, now=now)
+    await exclusion.return_booked(tx, exchange.listeners, message, now=now)
     return MessageStatus.ACCEPTED
 
 
@@ -170,10 +172,10 @@ async def release(
 
     Raises NotFound, Conflict (not held, decided before, in a quota's queue), InsufficientScope (role),
     InvalidParameter (reason), RuleViolation (it breaks a rule now). A dry run changes nothing.
+    ``once``: the token of a form (``flows.once``; AlreadyDone).
     """
     made = HoldDecision.RELEASED
     return await _decide(exchange, message_id, by, reason, made, dry_run=dry_run, once=once)
-    ``once``: the token of a form (``flows.once``; AlreadyDone).
 
 
 async def refuse(
@@ -203,15 +205,15 @@ async def _decide(
     decision: HoldDecision,
     *,
     dry_run: bool,
+    once: str | None,
 ) -> Decided:
     now = exchange.clock.now()
-    once: str | None,
     decided: Decided | None = None
     with contextlib.suppress(_DryRun):
         async with exchange.store.begin() as tx:
+            await use_up(tx, actor=by.actor, token=once, now=now)
             decided = await _decide_in(tx, exchange, message_id, by, reason, decision, now)
             if dry_run:
-            await use_up(tx, actor=by.actor, token=once, now=now)
                 raise _DryRun
     if decided is None:
         raise AssertionError("a decision without a result")
@@ -316,6 +318,7 @@ async def _refuse(tx: Transaction, exchange: Exchange, looked: Look, now: dt.dat
     record, case = looked.record, looked.case
     await tx.update_message(record.message_id, at=now, status=MessageStatus.REJECTED, code=record.code)
     await deadlines.dropped(tx, record, at=now)
+    await tell_refused(tx, exchange.listeners, record, code=record.code, at=now)
     if record.type not in states.OPENING:
         return MessageStatus.REJECTED
     if not states.is_final(case.kind, case.status):
@@ -331,6 +334,7 @@ async def _refuse(tx: Transaction, exchange: Exchange, looked: Look, now: dt.dat
             subject=other.message_id,
             data={"code": OPENING_REFUSED, "reference": case.reference, "by": record.message_id},
         )
+        await tell_refused(tx, exchange.listeners, other, code=OPENING_REFUSED, at=now)
         await enqueue_webhooks(tx, exchange.webhooks, WebhookEvent.MESSAGE_STATUS, other, now=now)
     return MessageStatus.REJECTED
 

@@ -1,20 +1,21 @@
 """Incidents of Art 16: recorded without their content, and told to the operators of both sides.
 
 France learns it from the signed error that answers its message; ours from the audit entry
-``privacy.incident``, from the log, and, where a client registered for it, from the webhook of that name.
+``privacy.incident``, from the log, from the inbox, and, where a client registered for it, from the webhook of
+that name.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
 from typing import Final
 
 from gateway.core.as4.message import UserMessage
 from gateway.core.errors import As4Error, PrivacyBreach
 from gateway.core.records import MessageRecord
+from gateway.flows import events
+from gateway.flows.events import EventType, Fact, Listeners
 from gateway.flows.ports import MessageFilter, Transaction
-from gateway.flows.webhooks import WebhookEvent, WebhookTarget, cloud_event, enqueue_event
 
 ACTION: Final = "privacy.incident"
 _MOST_CODES = 20
@@ -37,48 +38,30 @@ def shown_id(exc: As4Error, message_id: str) -> str:
 
 
 async def tell(
-    tx: Transaction,
-    targets: Iterable[WebhookTarget],
-    exc: As4Error,
-    message: UserMessage | None,
-    *,
-    issuer: str,
-    now: dt.datetime,
-) -> int:
-    """Webhooks about a breach, in the transaction of its audit entry; returns how many.
+    tx: Transaction, listeners: Listeners, exc: As4Error, message: UserMessage | None, *, now: dt.datetime
+) -> None:
+    """Inbox and webhooks hear of a breach, in the transaction of its audit entry.
 
-    The event names the case by the link to it, the party and the codes are in the audit entry. A breach that
-    belongs to no case of ours has nothing to link to, and is told by audit and log alone.
+    The event names the case by the link to it; the party is in the audit entry. A breach that belongs to no
+    case of ours has nothing to link to, and no webhook. Of what nobody signed only audit and log know.
     """
     if not isinstance(exc, PrivacyBreach) or message is None:
-        return 0
+        return
     case = await tx.case_by_conversation(message.conversation_id)
-    if case is None:
-        return 0
-    opening = await _opening(tx, case.reference)
-    if opening is None:
-        return 0
-    path = "nominations" if opening.reference[2:4] == "02" else "readmission-requests"
-    body = cloud_event(
-        WebhookEvent.PRIVACY_INCIDENT,
-        id_=f"incident_{opening.message_id}_{int(now.timestamp() * 1000)}",
-        source=issuer,
-        at=now,
-        subject=opening.message_id,
-        data={
-            "message_id": opening.message_id,
-            "codes": codes_of(exc).split(),
-            "link": f"{issuer}/v1/{path}/{opening.reference}",
-        },
-    )
-    return await enqueue_event(
+    opening = None if case is None else await _opening(tx, case.reference)
+    about = listeners.new_id() if opening is None else opening.message_id
+    await events.tell(
         tx,
-        targets,
-        WebhookEvent.PRIVACY_INCIDENT,
-        body,
-        message_id=opening.message_id,
-        reference=opening.reference,
-        now=now,
+        listeners,
+        Fact(
+            type=EventType.PRIVACY_INCIDENT,
+            name=f"incident_{about}_{events.moment_of(now)}",
+            at=now,
+            reference=None if opening is None else opening.reference,
+            message_id=None if opening is None else opening.message_id,
+            path=None if opening is None else events.case_path(opening.reference),
+            data={"codes": codes_of(exc).split()},
+        ),
     )
 
 

@@ -24,6 +24,7 @@ from gateway.core.treaty.agreement import Agreement
 from gateway.core.treaty.ledger import OUTCOMES, Entry, LedgerBroken
 from gateway.core.treaty.quotas import KINDS, persons_of
 from gateway.core.treaty.weeks import week_of
+from gateway.flows.events import EventType, Fact, Listeners, moment_of, tell
 from gateway.flows.exchange import Exchange
 from gateway.flows.ports import MessageFilter, Transaction
 
@@ -53,7 +54,9 @@ def quota_zone(agreement: Agreement) -> zoneinfo.ZoneInfo:
 # ---- booking ------------------------------------------------------------------------------------
 
 
-async def book(tx: Transaction, agreement: Agreement, message: Message, *, at: dt.datetime) -> None:
+async def book(
+    tx: Transaction, agreement: Agreement, listeners: Listeners, message: Message, *, at: dt.datetime
+) -> None:
     """What the message adds: a place in a quota, persons readmitted or admitted, or nothing."""
     kind = KINDS.get(message.type)
     if kind is not None:
@@ -68,11 +71,18 @@ async def book(tx: Transaction, agreement: Agreement, message: Message, *, at: d
         await tx.add_entry(place, at=at)
     elif isinstance(message.body, _BOOKED):
         known = await tx.case_entries(message.reference)
-        await _add(tx, agreement, ledger.step(message, known, report_zone(agreement)), at=at)
+        entries = ledger.step(message, known, report_zone(agreement))
+        await _add(tx, agreement, listeners, entries, at=at)
 
 
 async def _add(
-    tx: Transaction, agreement: Agreement, entries: tuple[Entry, ...], *, at: dt.datetime, reason: str = ""
+    tx: Transaction,
+    agreement: Agreement,
+    listeners: Listeners,
+    entries: tuple[Entry, ...],
+    *,
+    at: dt.datetime,
+    reason: str = "",
 ) -> None:
     """Entries of readmitted and admitted, each with its audit entry; says when a threshold is crossed."""
     if not entries:
@@ -105,6 +115,20 @@ async def _add(
             action=f"balance.{after.value}",
             subject=agreement.agreement.id,
             data={"difference": signed, "before": before.value},
+        )
+        last = entries[-1]
+        await tell(
+            tx,
+            listeners,
+            Fact(
+                type=EventType.BALANCE_THRESHOLD,
+                name=f"balance_{after.value}_{last.message_id}_{moment_of(at)}",
+                at=at,
+                reference=last.reference,
+                message_id=last.message_id,
+                path="/v1/balance",
+                data={"state": after.value, "before": before.value, "difference": signed},
+            ),
         )
 
 
@@ -147,16 +171,13 @@ async def correct_entry(
     NotFound, Conflict, InvalidParameter.
     """
     _check_reason(reason)
-    if persons is not None and not 0 <= persons <= MAX_PERSONS:
-        raise InvalidParameter(f"persons is a number from 0 to {MAX_PERSONS}")
+    check_correction(exchange, persons, event_at)
     async with exchange.store.begin() as tx:
         asked = await tx.entry(entry_id)
         if asked is None or asked.side not in OUTCOMES:
             raise NotFound("no such entry of readmitted or admitted persons")
         await tx.get_case(asked.reference, lock=True)
         now = exchange.clock.now()
-        if event_at is not None and event_at > now:
-            raise InvalidParameter("the event lies in the future")
         stands = ledger.standing(await tx.case_entries(asked.reference), asked.side)
         if stands is None or stands.entry_id != entry_id:
             raise Conflict("the entry does not stand any more; correct the one that does")
@@ -172,8 +193,16 @@ async def correct_entry(
             return wanted
         zone = report_zone(exchange.agreement)
         entries = ledger.correct(stands, persons=persons, event_at=event_at, actor=actor, zone=zone)
-        await _add(tx, exchange.agreement, entries, at=now, reason=reason)
+        await _add(tx, exchange.agreement, exchange.listeners, entries, at=now, reason=reason)
     return Correction(entry_id=entry_id, persons=persons, event_at=event_at, booked=True)
+
+
+def check_correction(exchange: Exchange, persons: int | None, event_at: dt.datetime | None) -> None:
+    """Raises InvalidParameter."""
+    if persons is not None and not 0 <= persons <= MAX_PERSONS:
+        raise InvalidParameter(f"persons is a number from 0 to {MAX_PERSONS}")
+    if event_at is not None and event_at > exchange.clock.now():
+        raise InvalidParameter("the event lies in the future")
 
 
 def _check_reason(reason: str) -> None:
@@ -183,14 +212,23 @@ def _check_reason(reason: str) -> None:
 
 async def _confirmed(tx: Transaction, entry: Entry, wanted: Correction, actor: str) -> bool:
     """Whether somebody else proposed exactly this. Raises Conflict when only this actor did."""
-    same = [
-        item.actor
-        async for item in _audit_of(tx, entry.message_id)
-        if item.action == PROPOSED and all(item.data.get(k) == v for k, v in wanted.terms.items())
-    ]
+    same = await proposal_of(tx, entry, persons=wanted.persons, event_at=wanted.event_at)
     if same and set(same) == {actor}:
         raise Conflict("you proposed this correction; a second person must confirm it")
     return bool(same)
+
+
+async def proposal_of(
+    tx: Transaction, entry: Entry, *, persons: int | None, event_at: dt.datetime | None
+) -> tuple[str, ...]:
+    """Who has proposed exactly this correction of the entry, each once."""
+    asked = Correction(entry_id=entry.entry_id, persons=persons, event_at=event_at, booked=False)
+    found = [
+        item.actor
+        async for item in _audit_of(tx, entry.message_id)
+        if item.action == PROPOSED and all(item.data.get(k) == v for k, v in asked.terms.items())
+    ]
+    return tuple(dict.fromkeys(found))
 
 
 async def _audit_of(tx: Transaction, subject: str) -> AsyncIterator[AuditEntry]:

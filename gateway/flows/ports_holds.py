@@ -49,8 +49,14 @@ class HoldRows(Protocol):
         """The same among the imported returned: opaque ids of persons."""
         ...
 
-    async def add_returned(self, pairs: Sequence[Pair], at: dt.datetime) -> bool:
-        """Imports one person, as keyed hashes of all their pairs; False when they are there already."""
+    async def add_returned(self, pairs: Sequence[Pair], at: dt.datetime) -> tuple[str, bool]:
+        """Imports one person, as keyed hashes of all their pairs; their opaque id, and whether they are new."""
+        ...
+
+    async def lock_returned(self, *, change: bool) -> None:
+        """Until commit: who compares with the returned (``change`` False) waits for whoever adds to them, and
+        the other way round; those who compare do not wait for each other. Taken before what ``add_message``
+        locks. SQLite has one writer."""
         ...
 
     async def count_returned(self) -> int:

@@ -37,6 +37,7 @@ from gateway.core.treaty.quotas import (
 from gateway.core.treaty.weeks import monday_of, week_of
 from gateway.flows import deadlines
 from gateway.flows.case_view import case_view
+from gateway.flows.events import tell_refused
 from gateway.flows.exchange import Exchange
 from gateway.flows.judging import judge_as_if_posted
 from gateway.flows.ledger import MAX_REASON, book, quota_zone
@@ -262,7 +263,7 @@ async def _let_go(
 ) -> None:
     await tx.update_message(record.message_id, at=now, status=MessageStatus.ACCEPTED)
     released = dataclasses.replace(record, status=MessageStatus.ACCEPTED, code=None)
-    await book(tx, exchange.agreement, message, at=now)
+    await book(tx, exchange.agreement, exchange.listeners, message, at=now)
     await deadlines.accepted(tx, exchange.agreement, released, message, at=now)
     await enqueue(tx, exchange, message, now)
     await _audit(tx, record, "message.released", now, {"before": "held", "after": "accepted"})
@@ -309,6 +310,7 @@ async def _refuse(
         await tx.update_message(item.message_id, at=now, status=MessageStatus.REJECTED, code=code)
         await deadlines.dropped(tx, item, at=now)
         await _audit(tx, item, "message.rejected", now, {"code": code, "codes": codes})
+        await tell_refused(tx, exchange.listeners, item, code=code, at=now)
         await enqueue_webhooks(tx, exchange.webhooks, WebhookEvent.MESSAGE_STATUS, item, now=now)
 
 
@@ -327,6 +329,21 @@ async def _audit(
 # ---- operators ----------------------------------------------------------------------------------
 
 
+def check_quota(exchange: Exchange, persons: int, from_week: str | None) -> str:
+    """The week from which a new number holds (None: the present one). Raises InvalidParameter."""
+    if not 0 <= persons <= MOST_PERSONS:
+        raise InvalidParameter(f"persons is a number from 0 to {MOST_PERSONS}")
+    this_week = week_of(exchange.clock.now(), quota_zone(exchange.agreement))
+    week = this_week if from_week is None else from_week
+    try:
+        monday_of(week)
+    except ValueError as exc:
+        raise InvalidParameter("a week is written YYYY-Www, for example 2026-W47") from exc
+    if week < this_week:
+        raise InvalidParameter(f"the week is over; this is {this_week}")
+    return week
+
+
 async def set_quota(
     exchange: Exchange,
     kind: QuotaKind,
@@ -343,17 +360,8 @@ async def set_quota(
     """
     if not reason.strip() or len(reason) > MAX_REASON:
         raise InvalidParameter(f"a reason of 1 to {MAX_REASON} characters is needed")
-    if not 0 <= persons <= MOST_PERSONS:
-        raise InvalidParameter(f"persons is a number from 0 to {MOST_PERSONS}")
     now = exchange.clock.now()
-    this_week = week_of(now, quota_zone(exchange.agreement))
-    week = this_week if from_week is None else from_week
-    try:
-        monday_of(week)
-    except ValueError as exc:
-        raise InvalidParameter("a week is written YYYY-Www, for example 2026-W47") from exc
-    if week < this_week:
-        raise InvalidParameter(f"the week is over; this is {this_week}")
+    week = check_quota(exchange, persons, from_week)
     async with exchange.store.begin() as tx:
         await tx.lock_quota(kind)
         before, _ = limit_of(kind, week, await tx.quota_changes(), exchange.agreement)

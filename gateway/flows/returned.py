@@ -14,7 +14,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from contracts import codes, model
@@ -22,6 +22,7 @@ from gateway.core import identifiers as ids
 from gateway.core.errors import InvalidParameter
 from gateway.core.treaty import exclusion
 from gateway.flows.exchange import Exchange
+from gateway.flows.exclusion import flag
 from gateway.flows.ports_holds import Pair
 
 REFERENCES: Final = {
@@ -57,10 +58,22 @@ class Imported:
     added: int
     known: int
     """Imported before, with exactly these identifiers."""
+    flagged: tuple[str, ...] = ()
+    """References of open nominations that meet somebody of the file and were not flagged for that before."""
 
 
-def read(content: bytes) -> tuple[tuple[Pair, ...], ...]:
-    """The pairs of each person, in the order of the file. Raises InvalidParameter that names the line and the
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """One person of the file: personal data, kept nowhere."""
+
+    pairs: tuple[Pair, ...] = field(repr=False)
+    """Under which later nominations find them."""
+    query: tuple[Pair, ...] = field(repr=False)
+    """With which they find nominations that are open already."""
+
+
+def read(content: bytes) -> tuple[Line, ...]:
+    """The persons in the order of the file. Raises InvalidParameter that names the line and the
     column, never a value."""
     if len(content) > MOST_BYTES:
         raise InvalidParameter(f"the file is larger than {MOST_BYTES} bytes: import it in parts")
@@ -69,7 +82,7 @@ def read(content: bytes) -> tuple[tuple[Pair, ...], ...]:
         unknown = sorted(set(reader.fieldnames or ()) - COLUMNS)
         if unknown or not reader.fieldnames:
             raise InvalidParameter(f"a heading is needed, of: {', '.join(sorted(COLUMNS))}")
-        return tuple(_pairs(row, line) for line, row in enumerate(reader, start=2))
+        return tuple(_line(row, line) for line, row in enumerate(reader, start=2))
     except UnicodeDecodeError:
         raise InvalidParameter("the file is not UTF-8") from None
     except csv.Error:
@@ -80,7 +93,7 @@ def _wrong(line: int, column: str) -> InvalidParameter:
     return InvalidParameter(f"line {line}: {column} is not as it should be; nothing was imported")
 
 
-def _pairs(row: dict[str | None, str | None], line: int) -> tuple[Pair, ...]:
+def _line(row: dict[str | None, str | None], line: int) -> Line:
     if None in row or None in row.values():
         raise _wrong(line, "the number of columns")
     cells = {str(name): (value or "").strip() for name, value in row.items()}
@@ -100,7 +113,8 @@ def _pairs(row: dict[str | None, str | None], line: int) -> tuple[Pair, ...]:
         raise InvalidParameter(
             f"line {line}: a name without a birth date is not enough; nothing was imported"
         )
-    return tuple(sorted(pairs))
+    query = set(exclusion.strong(pairs)) | (exclusion.near_query(person) if person is not None else set())
+    return Line(pairs=tuple(sorted(pairs)), query=tuple(sorted(query)))
 
 
 def _person(cells: dict[str, str], line: int) -> model.Person | None:
@@ -166,7 +180,11 @@ async def import_returned(
     exchange: Exchange, content: bytes, *, actor: str, reason: str, dry_run: bool = False
 ) -> Imported:
     """Import every person of the file in one transaction, as keyed hashes; the audit log gets figures only.
-    Importing a file again changes nothing. Raises InvalidParameter; then nothing was imported."""
+
+    Open nominations that meet one of them are flagged (``exclusion.flag``): audit entry, inbox, status event;
+    what is held is judged again when somebody releases it. Importing a file again changes nothing. Raises
+    InvalidParameter; then nothing was imported.
+    """
     if not reason.strip() or len(reason) > 500:
         raise InvalidParameter("a reason of 1 to 500 characters is needed")
     people = read(content)
@@ -174,15 +192,29 @@ async def import_returned(
         return Imported(persons=len(people), added=0, known=0)
     now = exchange.clock.now()
     added = 0
+    flagged: set[str] = set()
     async with exchange.store.begin() as tx:
-        for pairs in people:
-            added += await tx.add_returned(pairs, now)
-        result = Imported(persons=len(people), added=added, known=len(people) - added)
+        await tx.lock_returned(change=True)
+        for one in people:
+            owner, new = await tx.add_returned(one.pairs, now)
+            added += new
+            flagged.update(await flag(tx, exchange.listeners, one.query, owner=owner, by=None, now=now))
+        result = Imported(
+            persons=len(people), added=added, known=len(people) - added, flagged=tuple(sorted(flagged))
+        )
         await tx.append_audit(
             at=now,
             actor=actor,
             action="returned.imported",
             subject=exchange.agreement.agreement.id,
-            data={"persons": result.persons, "added": added, "known": result.known, "reason": reason},
+            data={
+                "persons": result.persons,
+                "added": added,
+                "known": result.known,
+                "flagged": len(flagged),
+                "reason": reason,
+            },
         )
+    if flagged:
+        await exchange.store.notify("outbox")
     return result

@@ -17,6 +17,7 @@ from gateway.flows.evidence import evidence_bundle as evidence_bundle
 from gateway.flows.evidence import evidence_list as evidence_list
 from gateway.flows.exchange import Exchange
 from gateway.flows.ports import MessageFilter, Transaction
+from gateway.flows.ports_inbox import InboxEvent
 from gateway.flows.uk_receipts import instant
 from gateway.flows.view_values import case_summary as case_summary
 from gateway.flows.view_values import message_summary as message_summary
@@ -80,6 +81,25 @@ async def inbox_items(exchange: Exchange, *, after: int, limit: int) -> list[tup
     async with exchange.store.begin(read_only=True) as tx:
         records = await tx.inbox(after=after, limit=limit)
         return [(r.sequence, await _detail(tx, exchange, r)) for r in records]
+
+
+async def inbox_events(exchange: Exchange, *, after: int, limit: int) -> list[tuple[int, Json]]:
+    """Events that wait beside the messages, oldest first: (sequence, event); times ISO 8601 UTC."""
+    async with exchange.store.begin(read_only=True) as tx:
+        events = await tx.inbox_events(after=after, limit=limit)
+    return [(e.sequence, _inbox_event(exchange, e)) for e in events]
+
+
+def _inbox_event(exchange: Exchange, event: InboxEvent) -> Json:
+    return {
+        "id": event.event_id,
+        "type": event.type,
+        "time": instant(event.at),
+        "reference": event.reference,
+        "message_id": event.message_id,
+        "link": None if event.path is None else f"{exchange.issuer}{event.path}",
+        "data": dict(event.data),
+    }
 
 
 # ---- timeline -----------------------------------------------------------------------------------

@@ -20,17 +20,20 @@ SEQUENCE_LOCK = 0x70617373_00000001
 """Advisory lock on PostgreSQL: from ``add_message`` to commit: sequences rise in commit order."""
 AUDIT_LOCK = 0x70617373_00000002
 """Advisory lock on PostgreSQL: held from the last statement to commit; nothing is locked after it."""
+RETURNED_LOCK = 0x70617373_00000004
+"""Advisory lock on PostgreSQL: shared by whoever compares with the returned, alone for whoever adds."""
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+_LOCK_SHARED = text("SELECT pg_advisory_xact_lock_shared(:key)")
 _GET_KEY = select(t.case_keys.c.kek_id, t.case_keys.c.wrapped).where(
     t.case_keys.c.reference == bindparam("reference")
 )
 
 
-def advisory_lock(connection: Connection, key: int) -> None:
+def advisory_lock(connection: Connection, key: int, *, shared: bool = False) -> None:
     """Until commit. SQLite needs none: it has one writer."""
     if connection.dialect.name == "postgresql":
-        connection.execute(_LOCK, {"key": key})
+        connection.execute(_LOCK_SHARED if shared else _LOCK, {"key": key})
 
 
 def insert_or_nothing(dialect: str, table: Table) -> Insert:

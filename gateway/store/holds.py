@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Table, bindparam, distinct, func, select
 
 from gateway.flows.ports_holds import DecisionRecord, HoldDecision, Pair
 from gateway.store import tables as t
-from gateway.store.base import TransactionBase, insert_or_nothing
+from gateway.store.base import RETURNED_LOCK, TransactionBase, advisory_lock, insert_or_nothing
 
 _AT_ONCE = 400
 """Hashes in one query: SQLite and PostgreSQL both bind many more."""
@@ -66,7 +66,7 @@ class HoldTransaction(TransactionBase):
 
         return await self._run(work) if digests else {}
 
-    async def add_returned(self, pairs: Sequence[Pair], at: dt.datetime) -> bool:
+    async def add_returned(self, pairs: Sequence[Pair], at: dt.datetime) -> tuple[str, bool]:
         """The person's id is itself a keyed hash, of all pairs: importing a file twice changes nothing.
         Raises ValueError for a person without pairs."""
         unique = sorted(set(pairs))
@@ -83,13 +83,16 @@ class HoldTransaction(TransactionBase):
             for kind, value in unique
         ]
 
-        def work(connection: Connection) -> bool:
+        def work(connection: Connection) -> tuple[str, bool]:
             known = connection.execute(_PERSON, {"person": person}).first() is not None
             if not known:
                 connection.execute(insert_or_nothing(connection.dialect.name, t.returned), rows)
-            return not known
+            return person, not known
 
         return await self._run(work)
+
+    async def lock_returned(self, *, change: bool) -> None:
+        await self._run(lambda c: advisory_lock(c, RETURNED_LOCK, shared=not change))
 
     async def count_returned(self) -> int:
         return await self._run(lambda c: int(c.execute(_COUNT).scalar_one()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 
 from sqlalchemy import Connection, make_url, text
@@ -62,10 +62,13 @@ class SqlTransaction(
     def __init__(self, keys: KeyService) -> None:
         super().__init__(keys)
         self._unlinked = []
+        self._untold = []
+        self.tells_inbox = False
 
     def finish(self, connection: Connection) -> None:
-        """Last before commit: queued writes, then the links of the audit chain."""
+        """Last before commit: queued writes, then events of the inbox and the links of the audit chain."""
         self.flush(connection)
+        self.write_inbox_events(connection)
         self.link_audit(connection)
 
     async def schema_version(self) -> str:
@@ -90,6 +93,9 @@ class SqlStore:
             yield transaction
         if transaction.key_destroyed:
             await self._database.checkpoint()
+        if transaction.tells_inbox:
+            with suppress(Unavailable):  # it is committed; waiters look again by themselves
+                await self._database.notify("inbox")
 
     async def write_blob(self, chunks: AsyncIterator[bytes]) -> Blob:
         """Raises Unavailable, and what ``chunks`` raises."""

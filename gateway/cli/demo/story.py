@@ -167,12 +167,14 @@ CASES: tuple[Callable[[Stage], Awaitable[None]], ...] = (
 
 
 async def acknowledge_inbox(stage: Stage) -> None:
-    """The UK business system: takes every message from the inbox and acknowledges it, for ever."""
+    """The UK business system: takes every message and event from the inbox and acknowledges it, for ever."""
     cursor: str | None = None
     while True:
         page = await stage.client.inbox(wait=5, cursor=cursor)
         for item in page["items"]:
             await stage.client.acknowledge(item["message_id"])
+        for event in page["events"]:
+            await stage.client.acknowledge(event["id"])
         cursor = page["next_cursor"] or cursor
 
 

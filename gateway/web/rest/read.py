@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 from typing import Final
 
 from aiohttp import web
@@ -24,6 +25,7 @@ from gateway.web.rest.submit import is_reference, message_id_of, reference_of
 from gateway.web.services import SERVICES
 
 _INBOX_LIMIT: Final = 50
+_CURSOR: Final = re.compile(r"inbox:(\d{1,18})(?::(\d{1,18}))?", re.ASCII)
 _LOOK_AGAIN_S: Final = 2.0
 """A notification may come between looking and waiting: look again at least this often."""
 
@@ -102,26 +104,28 @@ async def get_balance(request: web.Request) -> web.Response:
 # ---- inbox --------------------------------------------------------------------------------------
 
 
-def _write_cursor(sequence: int) -> str:
-    return base64.urlsafe_b64encode(f"inbox:{sequence}".encode()).rstrip(b"=").decode()
+def _write_cursor(message: int, event: int) -> str:
+    return base64.urlsafe_b64encode(f"inbox:{message}:{event}".encode()).rstrip(b"=").decode()
 
 
-def _read_cursor(value: str | None) -> int:
+def _read_cursor(value: str | None) -> tuple[int, int]:
+    """Position among the messages, and among the events (0 in cursors of earlier versions)."""
     if value is None:
-        return 0
+        return 0, 0
     error: PasserelleError = BadCursor("not a cursor of the inbox")
     try:
         text = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).decode("ascii")
     except (ValueError, binascii.Error) as exc:
         raise error from exc
-    prefix, _, number = text.partition(":")
-    if prefix != "inbox" or not number.isdigit() or len(number) > 18:
+    found = _CURSOR.fullmatch(text)
+    if found is None:
         raise error
-    return int(number)
+    return int(found[1]), int(found[2] or 0)
 
 
 async def get_inbox(request: web.Request) -> web.Response:
-    """What waits after the cursor, oldest first; with ``wait`` (seconds) holds until something comes."""
+    """What waits after the cursor, messages and events, each oldest first; with ``wait`` (seconds) it holds
+    until something comes."""
     authenticate(request, "inbox.read")
     services = request.app[SERVICES]
     exchange = services.exchange
@@ -130,18 +134,28 @@ async def get_inbox(request: web.Request) -> web.Response:
     asked = given.get("cursor", given.get("after"))
     wait = whole(given.get("wait", "0"), "wait", 0, longest)
     limit = whole(given.get("limit", str(_INBOX_LIMIT)), "limit", 1, MAX_LIMIT)
-    after = _read_cursor(asked)
+    message, event = _read_cursor(asked)
     until = exchange.clock.now().timestamp() + wait
     while True:
-        items = await views.inbox_items(exchange, after=after, limit=limit)
+        items = await views.inbox_items(exchange, after=message, limit=limit)
+        events = await views.inbox_events(exchange, after=event, limit=limit)
         left = until - exchange.clock.now().timestamp()
-        if items or left <= 0:
+        if items or events or left <= 0:
             break
         await exchange.store.wait("inbox", min(left, _LOOK_AGAIN_S))
-    cursor = _write_cursor(items[-1][0]) if items else asked
+    cursor = asked
+    if items or events:
+        cursor = _write_cursor(items[-1][0] if items else message, events[-1][0] if events else event)
     async with exchange.store.begin(read_only=True) as tx:
         told = await deadline_views.attention(tx, exchange.agreement)
-    return json_response({"items": [item for _, item in items], "next_cursor": cursor, "deadlines": told})
+    return json_response(
+        {
+            "items": [item for _, item in items],
+            "events": [item for _, item in events],
+            "next_cursor": cursor,
+            "deadlines": told,
+        }
+    )
 
 
 def _accepting_json(handler: Handler) -> Handler:

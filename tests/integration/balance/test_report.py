@@ -43,7 +43,7 @@ async def _outcome(gateway: Gateway, body: model.Body, kind: CaseKind, direction
     async with gateway.exchange.store.begin() as tx:
         await tx.add_case(case)
         await tx.add_message(record_for(message, direction=direction), message, ())
-        await book(tx, gateway.exchange.agreement, message, at=NOW)
+        await book(tx, gateway.exchange.agreement, gateway.exchange.listeners, message, at=NOW)
     return message
 
 
@@ -83,7 +83,7 @@ async def eight_weeks(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Gate
     answer = model.Message(**{**values, "message_id": gateway.clock.new_id(), "body": receipt})
     async with gateway.exchange.store.begin() as tx:
         await tx.add_message(record_for(answer, direction=Direction.FR_TO_UK), answer, ())
-        await book(tx, gateway.exchange.agreement, answer, at=NOW)
+        await book(tx, gateway.exchange.agreement, gateway.exchange.listeners, answer, at=NOW)
     return gateway
 
 

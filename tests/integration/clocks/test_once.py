@@ -76,11 +76,13 @@ async def fill(gateway: Gateway) -> None:
             )
 
 
-async def told_in(store: SqlStore) -> tuple[Told, Told]:
-    """(deadline, what) as the audit log and as the webhook rows have it."""
+async def told_in(store: SqlStore) -> tuple[Told, Told, Told]:
+    """(deadline, what) as the audit log, as the webhook rows and as the inbox have it."""
     audited: Told = collections.Counter()
     hooked: Told = collections.Counter()
     async with store.begin() as tx:
+        events = await tx.inbox_events(after=0, limit=5000)
+        inbox: Told = collections.Counter((int(str(e.data["deadline_id"])), _kind(e.type)) for e in events)
         for entry in await tx.audit_entries(limit=5000):
             if entry.action.startswith("deadline."):
                 audited[int(entry.data["deadline_id"] or 0), entry.action] += 1
@@ -95,11 +97,14 @@ async def told_in(store: SqlStore) -> tuple[Told, Told]:
             for entry in entries:
                 await tx.complete(entry)
         if not entries:
-            return audited, hooked
+            return audited, hooked, inbox
         for entry in entries:
             event = json.loads(entry.wire or b"{}")
-            name = event["type"].removeprefix("passerelle.").removesuffix(".v1")
-            hooked[int(event["data"]["deadline_id"]), name] += 1
+            hooked[int(event["data"]["deadline_id"]), _kind(event["type"])] += 1
+
+
+def _kind(event_type: str) -> str:
+    return event_type.removeprefix("passerelle.").removesuffix(".v1")
 
 
 async def everything(exchange: Exchange, *, limit: int = 4) -> list[Event]:
@@ -110,9 +115,10 @@ async def everything(exchange: Exchange, *, limit: int = 4) -> list[Event]:
 
 
 async def check(gateway: Gateway, expected: Told) -> None:
-    audited, hooked = await told_in(gateway.exchange.store)  # type: ignore[arg-type]  # a SqlStore
+    audited, hooked, inbox = await told_in(gateway.exchange.store)  # type: ignore[arg-type]  # a SqlStore
     assert audited == expected
     assert hooked == expected
+    assert inbox == expected
     async with gateway.exchange.store.begin(read_only=True) as tx:
         rows = (await tx.deadlines(DeadlineFilter(), limit=200)).items
     assert len(rows) == ROWS
@@ -162,7 +168,8 @@ async def test_a_node_that_dies_in_between_has_told_nothing(gateway: Gateway) ->
     dying = dataclasses.replace(gateway.exchange, webhooks=Dying(gateway.exchange.webhooks))
     with pytest.raises(SystemError):
         await sweep(dying, limit=10)
-    assert (await told_in(gateway.exchange.store))[0] == collections.Counter()  # type: ignore[arg-type]  # a SqlStore
+    told = await told_in(gateway.exchange.store)  # type: ignore[arg-type]  # a SqlStore
+    assert told == (collections.Counter(),) * 3
     await everything(gateway.exchange)
     gateway.clock.skip(DAY)
     await everything(gateway.exchange)

@@ -116,7 +116,10 @@ async def test_a_return_flags_the_open_nomination_once(
         assert [r.message_id for r in rows if r.endpoint.endswith("-hook")].count(message_id) == 1
         history = await tx.history(reference)
         outcome = history[-1][1]
-        assert await exclusion.return_booked(tx, (), outcome, now=gateway.clock.now()) == ()
+        assert (
+            await exclusion.return_booked(tx, gateway.exchange.listeners, outcome, now=gateway.clock.now())
+            == ()
+        )
 
 
 async def test_a_nomination_that_was_told_apart_is_not_flagged(gateway: Gateway, client: UkClient) -> None:
