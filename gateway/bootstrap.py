@@ -88,13 +88,17 @@ async def _listen_for_metrics(
 
 
 async def _housekeeping(store: Store, clock: SystemClock) -> None:
-    """Removes expired token ids, old answers and dropped blobs, again and again."""
+    """Removes expired token ids, old answers and dropped blobs, adds up counts, again and again."""
     while True:
         try:
             removed = 1
             while removed:
                 async with store.begin() as tx:
                     removed = await tx.purge(clock.now())
+            folded = 1
+            while folded:
+                async with store.begin() as tx:
+                    folded = await tx.fold_counts()
         except PasserelleError as exc:
             get_logger().warning("housekeeping.failed", code=exc.code)
         await asyncio.sleep(_HOUSEKEEPING_S)
