@@ -1,10 +1,10 @@
 """The task that raises alerts and tells them, in every process of the gateway.
 
 Two loops, neither of which ever ends by itself: one looks at everything every few seconds, the other sends
-what is due. They hold no state but one: while the database cannot be used, nothing can be written down, so this
-node remembers since when, tells its recipients directly (once each, tried again until it arrives), and writes
-incident and end down when the database answers again. Each node tells its own outage: without a database they
-cannot agree who does.
+what is due. They hold no state but one: while the database cannot be used, nothing can be written down, so
+this node remembers since when, tells its recipients directly (once each, tried again until it arrives), and
+writes incident and end down when the database answers again. Each node tells its own outage: without a
+database they cannot agree who does.
 """
 
 from __future__ import annotations

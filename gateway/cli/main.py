@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from gateway.cli import (
+    alerts,
     balance,
     batches,
     bench,
@@ -78,6 +79,7 @@ app.add_typer(batches.batches, name="batches")
 app.add_typer(users.app, name="users")
 app.add_typer(users.app, name="operators", hidden=True)  # its name in the first releases
 app.add_typer(returned.returned, name="returned")
+app.add_typer(alerts.alerts, name="alerts")
 app.add_typer(endpoints.endpoints, name="endpoints")
 app.add_typer(evidence.evidence, name="evidence")
 app.add_typer(proof.audit_log, name="audit")

@@ -103,7 +103,7 @@ def told_of(alert: Alert, event: AlertEvent, at: dt.datetime) -> Told:
     )
 
 
-def test_of(test_id: str, at: dt.datetime) -> Told:
+def trial_of(test_id: str, at: dt.datetime) -> Told:
     """A test: about nothing."""
     return Told(
         event=AlertEvent.TEST,

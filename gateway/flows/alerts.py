@@ -17,7 +17,7 @@ from typing import Final
 
 from gateway.core.alert_kinds import KINDS, AlertKind
 from gateway.core.alert_records import NewNotice, Node, NoticeState, Watch
-from gateway.core.alert_words import snapshot, test_of, told_of
+from gateway.core.alert_words import snapshot, trial_of, told_of
 from gateway.core.alerts import (
     Alert,
     AlertEvent,
@@ -230,7 +230,7 @@ async def test(exchange: Exchange, *, actor: str) -> str:
     recipients = exchange.alerts.recipients
     if not recipients:
         raise Conflict("the settings name no recipient of alerts: section [alerts]")
-    content = snapshot(test_of(test_id, now))
+    content = snapshot(trial_of(test_id, now))
     async with exchange.store.begin() as tx:
         for recipient in recipients:
             new = NewNotice(

@@ -1,0 +1,162 @@
+"""``passerelle alerts …``: what is wrong now and was before, acknowledge, test."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import typer
+
+from gateway.alert_parts import alert_transport, make_sender
+from gateway.cli.common import JsonOption, fail, opened, out, print_json, run, show
+from gateway.cli.identity import AsOption, StdinOption, identify
+from gateway.core.alert_kinds import AlertKind
+from gateway.core.alert_records import NoticeState
+from gateway.core.roles import Permission
+from gateway.flows import alert_views
+from gateway.flows import alerts as flow
+from gateway.flows.alert_notices import send_due
+from gateway.flows.ports_alerts import AlertFilter
+from gateway.instance import Instance
+
+alerts = typer.Typer(no_args_is_help=True, help="Alerts: list, show, acknowledge, test.")
+AlertId = typer.Argument(..., metavar="ALERT_ID", help="As in: passerelle alerts list.")
+_TEST_S: Final = 30.0
+_LOOK_S: Final = 0.2
+
+
+def _line(row: dict[str, Any]) -> dict[str, Any]:
+    """What a table shows."""
+    return {
+        "id": row["alert_id"],
+        "severity": row["severity"],
+        "what": row["title"]["en"],
+        "side": row["side"],
+        "opened": row["opened_at"],
+        "acknowledged_by": row["acknowledged_by"],
+        "cleared": row["cleared_at"],
+    }
+
+
+def _told(row: dict[str, Any]) -> dict[str, Any]:
+    last = row["attempts"][-1] if row["attempts"] else None
+    return {
+        "event": row["event"],
+        "via": row["via"],
+        "recipient": row["recipient"],
+        "state": row["state"],
+        "attempts": len(row["attempts"]),
+        "outcome": None if last is None else last["outcome"],
+        "at": row["ended_at"] or row["due_at"],
+    }
+
+
+@alerts.command("list")
+def list_alerts(
+    everything: bool = typer.Option(False, "--all", help="Also those that are cleared."),
+    kind: AlertKind | None = typer.Option(None, help="Only this kind."),
+    limit: int = typer.Option(50, "--limit", min=1, max=500, help="Rows at the most."),
+    cursor: str | None = typer.Option(None, "--cursor", help="Go on where the last page ended."),
+    as_json: bool = JsonOption,
+) -> None:
+    """List open alerts, newest first; one for each incident."""
+    where = AlertFilter(kind=kind, is_open=None if everything else True)
+
+    async def work() -> tuple[list[dict[str, Any]], str | None]:
+        async with opened() as (instance, store):
+            exchange = instance.exchange(store)
+            return await alert_views.list_alerts(exchange, where, cursor=cursor, limit=limit)
+
+    rows, after = run(work)
+    shown = rows if as_json else [_line(row) for row in rows]
+    show(shown, as_json=as_json, title="Alerts", empty="No alert is open." if not everything else "No alert.")
+    if after and not as_json:
+        out.print(f"More: --cursor {after}", markup=False)
+
+
+@alerts.command("show")
+def show_alert(alert_id: str = AlertId, as_json: bool = JsonOption) -> None:
+    """Show one alert: cause and cure, the messages it names, who was told and how that went."""
+
+    async def work() -> dict[str, Any]:
+        async with opened() as (instance, store):
+            return await alert_views.show_alert(instance.exchange(store), alert_id)
+
+    _print(run(work), as_json=as_json)
+
+
+def _print(row: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(row)
+        return
+    out.print(f"{row['title']['en']}  ({row['severity']}, {row['state']})", markup=False)
+    for name, value in (
+        ("side at fault", row["side"]),
+        ("opened", row["opened_at"]),
+        ("acknowledged", row["acknowledged_at"]),
+        ("acknowledged by", row["acknowledged_by"]),
+        ("reason", row["reason"]),
+        ("escalated", row["escalated_at"]),
+        ("cleared", row["cleared_at"]),
+        ("why", row["cause"]["en"]),
+        ("what to do", row["cure"]["en"]),
+        ("ends when", row["ends"]["en"]),
+        ("messages", ", ".join(row["messages"]) or None),
+    ):
+        if value is not None:
+            out.print(f"{name:>16}  {value}", markup=False)
+    told = [_told(notice) for notice in row["notices"]]
+    show(told, as_json=False, title="Told", empty="Nobody is told: the settings name no recipient.")
+
+
+@alerts.command("acknowledge")
+def acknowledge(
+    alert_id: str = AlertId,
+    reason: str = typer.Option(..., "--reason", help="Kept in the audit log (no personal data)."),
+    name: str = AsOption,
+    password_stdin: bool = StdinOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Take an alert in hand: it escalates no more. What cannot end by itself is cleared by it."""
+    user = identify(name, Permission.ACKNOWLEDGE_ALERT, from_stdin=password_stdin)
+
+    async def work() -> dict[str, Any]:
+        async with opened() as (instance, store):
+            exchange = instance.exchange(store)
+            await flow.acknowledge(exchange, alert_id, actor=user.actor, reason=reason)
+            return await alert_views.show_alert(exchange, alert_id)
+
+    _print(run(work), as_json=as_json)
+
+
+@alerts.command("test")
+def send_test(name: str = AsOption, password_stdin: bool = StdinOption, as_json: bool = JsonOption) -> None:
+    """Send a test to every recipient and say whether it arrived; exit status 1 when one did not."""
+    user = identify(name, Permission.TEST_CONNECTION, from_stdin=password_stdin)
+
+    async def work() -> list[dict[str, Any]]:
+        async with opened() as (instance, store):
+            exchange = instance.exchange(store)
+            test_id = await flow.test(exchange, actor=user.actor)
+            return await _sent(instance, exchange, test_id)
+
+    rows = run(work)
+    shown = rows if as_json else [_told(row) for row in rows]
+    show(shown, as_json=as_json, title="Test", empty="")
+    if any(row["state"] != NoticeState.SENT for row in rows):
+        fail(
+            "not every recipient was reached", cure="see the outcome; check the sections [alerts] and [smtp]"
+        )
+
+
+async def _sent(instance: Instance, exchange: Any, test_id: str) -> list[dict[str, Any]]:
+    """Sends what is due from here, unless a running gateway was faster; waits for the first attempts."""
+    async with alert_transport(instance) as transport:
+        await send_due(make_sender(instance, exchange, transport))
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _TEST_S
+    while True:
+        rows = await alert_views.show_test(exchange, test_id)
+        if all(row["attempts"] for row in rows) or loop.time() > until:
+            return rows
+        await asyncio.sleep(_LOOK_S)
