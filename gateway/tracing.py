@@ -54,6 +54,7 @@ ATTRIBUTES: Final = frozenset(
 )
 _FAILED: Final = frozenset({"retry", "failed", "rejected"})
 _TIMEOUT_S: Final = 5.0
+_DELAY_MS: Final = 2000
 
 
 def make_tracing(settings: TracingSettings) -> Tracing | None:
@@ -71,7 +72,7 @@ def make_tracing(settings: TracingSettings) -> Tracing | None:
     session = requests.Session()
     session.trust_env = False  # the address in the settings is where spans go, not a proxy of the environment
     exporter = OTLPSpanExporter(endpoint=settings.endpoint, timeout=_TIMEOUT_S, session=session)
-    return Tracing(BatchSpanProcessor(exporter), sample=settings.sample)
+    return Tracing(BatchSpanProcessor(exporter, schedule_delay_millis=_DELAY_MS), sample=settings.sample)
 
 
 def _ns(at: dt.datetime) -> int:
