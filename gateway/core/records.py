@@ -219,3 +219,5 @@ class Page(Generic[T]):
     next_cursor: str | None
     cut: bool = False
     """The search stopped at its limit before the page was full; the cursor goes on from there."""
+    turned_cursor: str | None = None
+    """Of a page in the other order, from the first item here on: what came before this page."""

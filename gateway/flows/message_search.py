@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from contracts.codes import Direction, MessageType
 from gateway.core.errors import InvalidParameter
-from gateway.core.records import MessageRecord, MessageStatus, Page
+from gateway.core.records import MessageRecord, MessageStatus
 from gateway.flows.exchange import Exchange
 from gateway.flows.ports_search import Bounded, MessageFilter
 
@@ -56,6 +56,15 @@ NAMES: Final = (
 _SEVERAL: Final = {"type", "status"}
 
 
+class QueryRefused(InvalidParameter):
+    """One part of a query cannot be understood."""
+
+    def __init__(self, name: str, detail: str) -> None:
+        """``name``: one of ``NAMES``, or another that is not known."""
+        super().__init__(f"{name}: {detail}")
+        self.name = name
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MessageQuery:
     """As asked: times as people gave them, so that a saved query means the same tomorrow."""
@@ -86,10 +95,10 @@ def parse(given: Mapping[str, Sequence[str]]) -> MessageQuery:
     values: dict[str, list[str]] = {}
     for name, several in given.items():
         if name not in NAMES:
-            raise InvalidParameter(f"there is no such filter; there are: {', '.join(NAMES)}")
+            raise QueryRefused("filter", f"there is no such one; there are: {', '.join(NAMES)}")
         kept = list(dict.fromkeys(value.strip() for value in several if value.strip()))
         if any(len(value) > _LONGEST for value in kept) or (len(kept) > 1 and name not in _SEVERAL):
-            raise InvalidParameter(f"{name} may be given once, with up to {_LONGEST} characters")
+            raise QueryRefused(name, f"may be given once, with up to {_LONGEST} characters")
         if kept:
             values[name] = kept
 
@@ -150,26 +159,27 @@ def _members(values: Sequence[str], kind: type[E], name: str) -> tuple[E, ...]:
     try:
         return tuple(kind(value) for value in values)
     except ValueError:
-        raise InvalidParameter(f"{name} must be one of {', '.join(kind)}") from None
+        raise QueryRefused(name, f"must be one of {', '.join(kind)}") from None
 
 
 def _whole(value: str, name: str) -> int | None:
     if not value:
         return None
     if not value.isascii() or not value.isdigit() or len(value) > 4:
-        raise InvalidParameter(f"{name} must be a whole number up to 9999")
+        raise QueryRefused(name, "must be a whole number up to 9999")
     return int(value)
 
 
 def _flag(value: str, name: str) -> bool:
     if value not in {"", "no"}:
-        raise InvalidParameter(f"{name} may only be: no")
+        raise QueryRefused(name, "may only be: no")
     return value == "no"
 
 
 def narrow(query: MessageQuery, now: dt.datetime) -> MessageFilter:
     """What the store is asked; ages count from ``now``. Raises InvalidParameter."""
-    start, end = _instant(query.begin, query.zone), _instant(query.end, query.zone, closing=True)
+    start = _instant(query.begin, query.zone, "from")
+    end = _instant(query.end, query.zone, "to", closing=True)
     if query.older:
         before = now - _age(query.older, "older")
         end = before if end is None else min(end, before)
@@ -186,25 +196,25 @@ def narrow(query: MessageQuery, now: dt.datetime) -> MessageFilter:
         no_receipt=query.no_receipt,
         queued_for=query.endpoint or None,
     )
-    where = _with_reference(where, query.reference)
+    where = _with_reference(where, query.reference, "reference")
     if query.code:
         where = _with_code(where, query.code, "code")
     return _with_text(where, query.text) if query.text else where
 
 
-def _with_reference(where: MessageFilter, text: str) -> MessageFilter:
+def _with_reference(where: MessageFilter, text: str, name: str) -> MessageFilter:
     if not text:
         return where
     if _REFERENCE.fullmatch(text):
         return replace(where, reference=text)
     if _REFERENCE_BEGIN.fullmatch(text.removesuffix("*")):
         return replace(where, reference_prefix=text.removesuffix("*"))
-    raise InvalidParameter("reference is neither a case reference nor how one begins")
+    raise QueryRefused(name, "is neither a case reference nor how one begins")
 
 
 def _with_code(where: MessageFilter, text: str, name: str) -> MessageFilter:
     if not _CODE.fullmatch(text.removesuffix("*")):
-        raise InvalidParameter(f"{name} is neither a code nor how one begins")
+        raise QueryRefused(name, "is neither a code nor how one begins")
     if text.endswith("*"):
         return replace(where, code_prefix=text.removesuffix("*"))
     return replace(where, code=text)
@@ -218,49 +228,55 @@ def _with_text(where: MessageFilter, text: str) -> MessageFilter:
     if _UUID.fullmatch(lower):
         return replace(where, id_prefix=lower)
     if _REFERENCE_BEGIN.fullmatch(upper.removesuffix("*")):
-        return where if where.reference else _with_reference(where, upper)
+        return where if where.reference else _with_reference(where, upper, "q")
     if _UUID_BEGIN.fullmatch(lower.removesuffix("*")):
         return replace(where, id_prefix=lower.removesuffix("*"))
     if where.code or where.code_prefix:
-        raise InvalidParameter("q: give a code here or in its own field, not in both")
+        raise QueryRefused("q", "give a code here or in its own field, not in both")
     try:
         return _with_code(where, text if text.endswith("*") else text + "*", "q")
     except InvalidParameter:
-        raise InvalidParameter(
-            "q: a message id, AS4 message id, conversation id, reference or code, or how one begins"
+        raise QueryRefused(
+            "q", "a message id, AS4 message id, conversation id, reference or code, or how one begins"
         ) from None
 
 
-def _instant(text: str, zone: str, *, closing: bool = False) -> dt.datetime | None:
+def _instant(text: str, zone: str, name: str, *, closing: bool = False) -> dt.datetime | None:
     """UTC. A time that the clock shows twice is the first of both; one that it skips, the next that is."""
     if not text:
         return None
     if zone not in ZONES:
-        raise InvalidParameter(f"zone must be one of {', '.join(ZONES)}")
+        raise QueryRefused("zone", f"must be one of {', '.join(ZONES)}")
     if not _LOCAL.fullmatch(text):
-        raise InvalidParameter("from and to are days (2026-11-23) or times (2026-11-23T14:30)")
+        raise QueryRefused(name, "is a day (2026-11-23) or a time (2026-11-23T14:30)")
     try:
         value = dt.datetime.fromisoformat(text)
         if closing and len(text) == len("2026-11-23"):
             value += dt.timedelta(days=1)
         return value.replace(tzinfo=zoneinfo.ZoneInfo(zone)).astimezone(dt.UTC)
     except (ValueError, OverflowError):
-        raise InvalidParameter("from and to must be days of the calendar") from None
+        raise QueryRefused(name, "must be a day of the calendar") from None
 
 
 def _age(text: str, name: str) -> dt.timedelta:
     found = _AGE.fullmatch(text)
     if found is None:
-        raise InvalidParameter(f"{name} is an age such as 90 min, 4 h or 2 d")
+        raise QueryRefused(name, "is an age such as 90 min, 4 h or 2 d")
     return dt.timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
     """One page of what a query finds, newest first."""
 
     query: MessageQuery
-    page: Page[MessageRecord]
+    items: tuple[MessageRecord, ...]
+    older: str | None
+    """Cursor of the page that follows."""
+    newer: str | None
+    """Cursor of the page before, to be asked with ``back``."""
+    cut: bool
+    """The search stopped before the page was full: the next page goes on."""
     total: Bounded | None
     """Of the whole query, where it was asked for."""
 
@@ -270,12 +286,17 @@ async def search(
     query: MessageQuery,
     *,
     cursor: str | None = None,
+    back: bool = False,
     limit: int = 50,
     counted: bool = False,
 ) -> Found:
-    """Raises InvalidParameter, BadCursor."""
+    """``back``: the page that ends where the cursor stands. Raises InvalidParameter, BadCursor."""
     where = narrow(query, exchange.clock.now())
     async with exchange.store.begin(read_only=True) as tx:
-        page = await tx.list_messages(where, cursor=cursor, limit=limit)
+        page = await tx.list_messages(where, cursor=cursor, limit=limit, newest_first=not back)
         total = await tx.count_messages(where, most=MOST_COUNTED) if counted else None
-    return Found(query=query, page=page, total=total)
+    if back:
+        items, older, newer = page.items[::-1], page.turned_cursor, page.next_cursor
+    else:
+        items, older, newer = page.items, page.next_cursor, page.turned_cursor
+    return Found(query=query, items=items, older=older, newer=newer, cut=page.cut, total=total)

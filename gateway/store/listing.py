@@ -312,7 +312,7 @@ def list_page(
     connection: Connection, where: MessageFilter, *, cursor: str | None, limit: int, newest_first: bool
 ) -> Page[MessageRecord]:
     """Raises BadCursor."""
-    listing = "messages-" if newest_first else "messages+"
+    listing, turned = ("messages-", "messages+") if newest_first else ("messages+", "messages-")
     position = None if cursor is None else int(cursors.decode(cursor, listing, (int,))[0])
     found = _Reader(connection, limit=limit, newest_first=newest_first).find(where, position)
     shown, full = found.sequences[:limit], len(found.sequences) > limit
@@ -322,7 +322,15 @@ def list_page(
         items=items,
         next_cursor=None if reached is None else cursors.encode(listing, (reached,)),
         cut=not full and reached is not None,
+        turned_cursor=_turned(turned, shown, position),
     )
+
+
+def _turned(listing: str, shown: Sequence[int], position: int | None) -> str | None:
+    """None on a first page: nothing came before it."""
+    if position is None:
+        return None
+    return cursors.encode(listing, (shown[0] if shown else position,))
 
 
 def _records(connection: Connection, sequences: Sequence[int]) -> tuple[MessageRecord, ...]:
