@@ -13,7 +13,7 @@ import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from bench.report import machine
 from bench.simulate_checks import Check, checks
 from bench.simulate_plot import Chart, Line, svg
 from bench.simulate_run import Simulation
-from bench.simulate_shape import SHAPES, Plan, known_at
+from bench.simulate_shape import DAY, SHAPES, Plan, known_at
 from bench.simulate_world import make_world
 from gateway.core.treaty.agreement import Agreement, uk_fr
 from gateway.core.treaty.weeks import monday_of, week_of
@@ -98,7 +98,7 @@ def figures_of(plan: Plan, s: Simulation, *, scale: float, seed: int) -> Json:
 
 
 def charts(figures: Json, plan: Plan) -> dict[str, Chart]:
-    """File name → chart: balance, held, backlog, clocks."""
+    """File name → chart: persons, balance, held, backlog, clocks."""
     rows = figures["weeks"]
     labels = [row["week"] for row in rows]
 
@@ -113,22 +113,25 @@ def charts(figures: Json, plan: Plan) -> dict[str, Chart]:
     marks += [(week_of(begin, zone), "outage") for begin, _ in plan.outages]
     if plan.quiet:
         marks += [(week_of(plan.quiet[0], zone), "no arrivals"), (week_of(plan.quiet[1], zone), "again")]
-    balance = [
-        line("returned", "total_returned"),
-        line("admitted", "total_admitted"),
-        line("balance", "balance"),
-    ]
+    persons = [line("returned", "total_returned"), line("admitted", "total_admitted")]
+    balance = [line("returned less admitted", "balance")]
     if plan.known:
-        ends = [monday_of(label).toordinal() + 6 for label in labels]
-        points = plan.known["returned"]
-        dates = [type(points[0][0]).fromordinal(day) for day in ends]
-        values = [round(known_at(points, day) * figures["scale"], 1) for day in dates]
-        balance.append(Line(name="returned, published", values=values))
+        known = {side: _published(plan, side, labels, figures["scale"]) for side in ("returned", "admitted")}
+        persons += [Line(name=f"{side}, published", values=values) for side, values in known.items()]
+        apart = [r - a for r, a in zip(known["returned"], known["admitted"], strict=True)]
+        balance.append(Line(name="as published", values=apart))
     title = f"{plan.name}, scale {figures['scale']:g}: "
     return {
-        f"{plan.name}-balance.svg": Chart(
-            title=title + "returned, admitted, balance",
+        f"{plan.name}-persons.svg": Chart(
+            title=title + "returned and admitted",
             unit="Persons, cumulated, at the end of each ISO week",
+            labels=labels,
+            lines=persons,
+            marks=marks,
+        ),
+        f"{plan.name}-balance.svg": Chart(
+            title=title + "balance",
+            unit="Persons returned less persons admitted, at the end of each ISO week",
             labels=labels,
             lines=balance,
             marks=marks,
@@ -160,6 +163,13 @@ def charts(figures: Json, plan: Plan) -> dict[str, Chart]:
             marks=marks,
         ),
     }
+
+
+def _published(plan: Plan, side: str, labels: Sequence[str], scale: float) -> list[float]:
+    """Published totals at the end of each week, scaled; interpolated between the dates that are known."""
+    points = plan.known[side]
+    sundays = [monday_of(label) + 6 * DAY for label in labels]
+    return [round(known_at(points, day) * scale, 1) for day in sundays]
 
 
 def write(figures: Json, plan: Plan, folder: Path) -> None:

@@ -15,6 +15,7 @@ from gateway.core.treaty.ledger import OUTCOMES, Side
 from gateway.core.treaty.quotas import QuotaKind, limit_of
 from gateway.flows.ledger import verify_ledger
 from gateway.flows.ports import DeadlineFilter
+from gateway.flows.ports_inbox import InboxEvent
 
 _WAITS = frozenset({MessageStatus.ACCEPTED, MessageStatus.SENDING})
 _WENT = frozenset({MessageStatus.DELIVERED, MessageStatus.ACKNOWLEDGED})
@@ -87,7 +88,7 @@ async def _nothing_lost(s: Simulation) -> list[Check]:
 
 
 async def _breaches(s: Simulation) -> list[Check]:
-    """Breaches by the rows' own times; the audit log and the webhooks must have told exactly those, once."""
+    """Breaches by the rows' own times; audit log, webhooks and inbox must have told exactly those, once."""
     rows = [row async for row in _deadlines(s)]
     late = {row.deadline_id for row in rows if _passed(row, s.now)}
     audited: Counter[int] = Counter()
@@ -104,14 +105,19 @@ async def _breaches(s: Simulation) -> list[Check]:
     hooks = Counter(
         int(name.split("_")[1]) for name in s.tally.webhooks.elements() if name.split("_")[2] == "breached"
     )
+    inbox = Counter(
+        int(str(event.data["deadline_id"]))
+        for event in await _events(s)
+        if event.type.endswith("breached.v1")
+    )
     marked = {row.deadline_id for row in rows if row.state is DeadlineState.BREACHED}
     repeated = [name for name, count in s.tally.webhooks.items() if count > 1]
     return [
         Check(
-            name="every breach told once, by audit and webhook",
-            ok=late == marked and audited == hooks == Counter(late),
+            name="every breach told once, by audit, webhook and inbox",
+            ok=late == marked and audited == hooks == inbox == Counter(late),
             found=f"{len(late)} of {len(rows)} deadlines passed; {sum(audited.values())} audited,"
-            f" {sum(hooks.values())} webhook events",
+            f" {sum(hooks.values())} webhook events, {sum(inbox.values())} inbox events",
         ),
         Check(
             name="every warning told once",
@@ -124,6 +130,18 @@ async def _breaches(s: Simulation) -> list[Check]:
 def _passed(row: Deadline, now: dt.datetime) -> bool:
     """Whether its last instant went by before anything ended it."""
     return row.due_at < min(row.closed_at or now, now)
+
+
+async def _events(s: Simulation) -> list[InboxEvent]:
+    """All events of the inbox: the UK of the simulation acknowledges messages only."""
+    found: list[InboxEvent] = []
+    while True:
+        after = found[-1].sequence if found else 0
+        async with s.life.exchange.store.begin(read_only=True) as tx:
+            page = await tx.inbox_events(after=after, limit=500)
+        if not page:
+            return found
+        found += page
 
 
 async def _deadlines(s: Simulation) -> AsyncIterator[Deadline]:

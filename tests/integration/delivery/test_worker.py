@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime as dt
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,8 +12,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.core.errors import Unavailable
+from gateway.core.breaker import BreakerPolicy
+from gateway.core.errors import ConnectionFailed, Unavailable
 from gateway.core.records import Channel, OutboxEntry
+from gateway.flows.deliver import deliver
+from gateway.flows.delivery_record import Outcome
 from gateway.worker import Worker, WorkerPlan
 from tests.fixtures.ends import Ends, make_ends
 from tests.fixtures.world import until
@@ -26,14 +30,14 @@ async def ends() -> AsyncIterator[Ends]:
 
 @asynccontextmanager
 async def working(
-    ends: Ends, handler: Callable[[OutboxEntry], object], **plan: object
+    ends: Ends, handler: Callable[[OutboxEntry], object], *, endpoints: tuple[str, ...] = (), **plan: object
 ) -> AsyncIterator[Worker]:
     settings = {"poll_s": 0.2, "drain_s": 2, **plan}
     worker = Worker(
         store=ends.store,
         clock=ends.clock,
         handlers={Channel.AS4: handler},  # type: ignore[dict-item]
-        endpoints=(),
+        endpoints=endpoints,
         plan=WorkerPlan(**settings),  # type: ignore[arg-type]
     )
     task = asyncio.create_task(worker.run())
@@ -146,6 +150,31 @@ async def test_an_unreachable_store_is_survived(ends: Ends) -> None:
     ends.store.begin = failing  # type: ignore[method-assign, assignment]
     async with working(ends, handle, poll_s=0.05), asyncio.timeout(5):
         await done.wait()
+
+
+async def test_an_open_circuit_is_left_alone(ends: Ends) -> None:
+    """Rows given back because of an open circuit are due at once, and still nobody claims them over and over:
+    the worker leaves their endpoint out until the probe."""
+    waits = calls = 0
+    delivery = dataclasses.replace(ends.delivery, breaker=BreakerPolicy())
+
+    async def handle(entry: OutboxEntry) -> str:
+        nonlocal calls, waits
+        calls += 1
+        outcome = await deliver(entry, delivery)
+        waits += outcome is Outcome.WAITING
+        return str(outcome)
+
+    for _ in range(12):
+        await ends.open_case()
+    ends.partner.error = ConnectionFailed("nobody answers")
+    france = (ends.delivery.agreement.parties.fr.id,)
+    async with working(ends, handle, endpoints=france, poll_s=0.05, concurrency=3):
+        await asyncio.sleep(1.5)
+    threshold = delivery.breaker.threshold
+    assert threshold <= calls <= threshold + 2 * 3, "what was claimed before it opened, and no more"
+    assert waits <= 2 * 3
+    assert await ends.backlog() == 12
 
 
 async def test_stopping_lets_running_work_finish(ends: Ends) -> None:
