@@ -13,6 +13,7 @@ from contracts import codelists
 from gateway.core.roles import Permission
 from gateway.web.console import times
 from gateway.web.console.i18n import N_, Language, number, plural, translate
+from gateway.web.console.live import live_areas
 from gateway.web.console.refusals import sentence
 from gateway.web.console.services import SERVICES
 from gateway.web.console.session import LANGUAGE_COOKIE, USER, csrf_field
@@ -112,4 +113,5 @@ async def page_context(request: web.Request) -> dict[str, Any]:
         "sentence": lambda code: translate(sentence(code), language),
         "link": lambda **changes: _link(request, changes),
         "csrf_field": lambda: csrf_field(request),
+        "live_areas": live_areas(request),
     }
