@@ -10,10 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli.main import app
+from gateway.core.roles import Role
 from gateway.core.tokens import SCOPES
 from gateway.flows.holds import refuse, release
 from gateway.uk_client import UkClient
 from tests.fixtures.nominees import person
+from tests.fixtures.people import PASSWORD, add_to_folder, password_alone
 from tests.fixtures.raw_sql import raw
 from tests.fixtures.uk_gateway import Gateway
 from tests.integration.holds import steps as s
@@ -82,27 +84,13 @@ def passerelle(*words: str, stdin: str = "", ok: bool = True) -> str:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("holds") / "uk"
     passerelle("init", str(path), "--client", "home-office")
-    add = ("operators", "add", "nadia", "--role", "exclusion", "--password-stdin")
-    passerelle("-C", str(path), *add, stdin="pw\n")
+    password_alone(path)
+    add_to_folder(path, "nadia", Role.EXCLUSION)
     return path
 
 
 def as_json(folder: Path, *words: str, stdin: str = "") -> Any:
     return json.loads(passerelle("-C", str(folder), *words, "--json", stdin=stdin))
-
-
-def test_operators_have_roles(folder: Path) -> None:
-    """Added with a password from standard input; twice, an unknown role or no password are refused."""
-    add = ("-C", str(folder), "operators", "add")
-    rows = {row["name"]: row["roles"] for row in as_json(folder, "operators", "list")}
-    assert rows == {"nadia": "exclusion"}
-    for words in (("nadia",), ("omar", "--role", "king"), ("omar", "--language", "de")):
-        passerelle(*add, *words, ok=False)
-    passerelle(*add, "omar", "--password-stdin", stdin="\n", ok=False)
-    assert "shown once" in passerelle(*add, "omar", "--role", "operator", "--role", "quotas")
-    rows = {row["name"]: row["roles"] for row in as_json(folder, "operators", "list")}
-    assert rows == {"nadia": "exclusion", "omar": "operator, quotas"}
-    assert (folder / "operators.toml").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_command_line_decides_with_a_password(folder: Path, near_on_disk: str) -> None:
@@ -111,13 +99,13 @@ def test_the_command_line_decides_with_a_password(folder: Path, near_on_disk: st
     assert (row["message_id"], row["code"]) == (near_on_disk, "row9.near_match")
     assert "row9.near_match" in passerelle("-C", str(folder), "holds", "show", near_on_disk)
     decide = ("holds", "release", near_on_disk, "--reason", s.WHY, "--password-stdin", "--as")
-    for name, password in (("nadia", "no\n"), ("nobody", "pw\n")):
+    for name, password in (("nadia", "no\n"), ("nobody", f"{PASSWORD}\n")):
         passerelle("-C", str(folder), *decide, name, stdin=password, ok=False)
-    (done,) = as_json(folder, *decide, "nadia", stdin="pw\n")
+    (done,) = as_json(folder, *decide, "nadia", stdin=f"{PASSWORD}\n")
     assert (done["status"], done["approvals_needed"]) == ("held", 1)
-    passerelle("-C", str(folder), *decide, "nadia", stdin="pw\n", ok=False)
+    passerelle("-C", str(folder), *decide, "nadia", stdin=f"{PASSWORD}\n", ok=False)
     refusal = ("holds", "refuse", near_on_disk, "--reason", "same", "--password-stdin", "--as", "nadia")
-    (done,) = as_json(folder, *refusal, stdin="pw\n")
+    (done,) = as_json(folder, *refusal, stdin=f"{PASSWORD}\n")
     assert (done["status"], done["code"]) == ("rejected", "row9.near_match")
     assert as_json(folder, "holds", "list") == []
 

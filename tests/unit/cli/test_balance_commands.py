@@ -13,6 +13,10 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli.main import app
 from gateway.clock import SystemClock
+from gateway.core.roles import Role
+from tests.fixtures.people import PASSWORD, add_to_folder, password_alone
+
+DUTY = ("--as", "duty", "--password-stdin")
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +25,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("cli") / "uk"
     result = CliRunner().invoke(app, ["init", str(base)])
     assert result.exit_code == 0, result.output
+    password_alone(base)
+    add_to_folder(base, "duty", Role.SUPERVISOR)
+    add_to_folder(base, "tom", Role.OPERATOR)
     return base
 
 
 def call(folder: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(app, ["-C", str(folder), *arguments])
+    """Whoever is asked for a password gives the one of all test accounts."""
+    return CliRunner().invoke(app, ["-C", str(folder), *arguments], input=f"{PASSWORD}\n")
 
 
 def as_json(folder: Path, *arguments: str) -> Any:
@@ -47,27 +55,37 @@ def test_balance_is_for_people_and_for_programs(folder: Path) -> None:
 def test_a_quota_is_raised_with_a_reason_and_keeps_its_history(folder: Path) -> None:
     """Set, listed with who, why and since when, and written into the audit log."""
     assert call(folder, "quotas", "set", "readmissions", "60").exit_code != 0
-    arguments = ("quotas", "set", "readmissions", "60", "--reason", "agreed", "--as", "duty")
+    arguments = (
+        "quotas",
+        "set",
+        "readmissions",
+        "60",
+        "--reason",
+        "agreed",
+        "--as",
+        "duty",
+        "--password-stdin",
+    )
     changed = as_json(folder, *arguments)
     assert (changed["limit"], changed["kind"]) == (60, "readmissions")
     rows = {row["kind"]: row for row in as_json(folder, "quotas", "list")}
     assert (rows["readmission"]["limit"], rows["nomination"]["limit"]) == (60, 50)
     (change,) = rows["readmission"]["history"]
-    assert (change["limit"], change["reason"], change["actor"]) == (60, "agreed", "duty")
+    assert (change["limit"], change["reason"], change["actor"]) == (60, "agreed", "operator:duty")
     assert all(row["unverified"] for row in rows.values())
     shown = call(folder, "quotas", "list").stdout
     assert "duty" in shown
     (entry,) = as_json(folder, "audit", "list", "--action", "quota.changed")
-    assert (entry["actor"], entry["data"]["before"], entry["data"]["persons"]) == ("duty", 50, 60)
+    assert (entry["actor"], entry["data"]["before"], entry["data"]["persons"]) == ("operator:duty", 50, 60)
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("quotas", "set", "readmissions", "60", "--reason", "x", "--from", "2020-W01"),
-        ("quotas", "set", "readmissions", "-1", "--reason", "x"),
-        ("quotas", "set", "persons", "1", "--reason", "x"),
-        ("ledger", "correct", "77", "--reason", "x", "--as", "duty"),
+        ("quotas", "set", "readmissions", "60", "--reason", "x", "--from", "2020-W01", *DUTY),
+        ("quotas", "set", "readmissions", "-1", "--reason", "x", *DUTY),
+        ("quotas", "set", "persons", "1", "--reason", "x", *DUTY),
+        ("ledger", "correct", "77", "--reason", "x", *DUTY),
         ("report", "weekly", "--week", "2199-W01"),
         ("report", "weekly", "--format", "pdf"),
         ("report", "weekly", "--lang", "de"),
@@ -78,6 +96,19 @@ def test_mistakes_change_nothing_and_say_why(folder: Path, arguments: tuple[str,
     result = call(folder, *arguments)
     assert result.exit_code != 0
     assert result.output.strip()
+
+
+def test_who_decides_is_recognised_and_may(folder: Path) -> None:
+    """A name without its password, and a person without the permission, change no quota."""
+    arguments = ("-C", str(folder), "quotas", "set", "nominations", "70", "--reason", "x", "--password-stdin")
+    wrong = CliRunner().invoke(app, [*arguments, "--as", "duty"], input="something else\n")
+    assert wrong.exit_code == 1
+    assert "signin.refused" in wrong.output
+    operator = CliRunner().invoke(app, [*arguments, "--as", "tom"], input=f"{PASSWORD}\n")
+    assert operator.exit_code == 1
+    assert "forbidden" in operator.output
+    rows = {row["kind"]: row for row in as_json(folder, "quotas", "list")}
+    assert rows["nomination"]["limit"] == 50
 
 
 def test_the_empty_ledger_proves_itself(folder: Path) -> None:
