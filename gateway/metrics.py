@@ -26,6 +26,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from gateway.core import breaker as circuit
+from gateway.core.alert_kinds import AlertKind, Severity
 from gateway.core.errors import PasserelleError
 from gateway.flows.figures import MOST, Figures
 from gateway.flows.noise import NoiseGate
@@ -150,6 +151,11 @@ class _FigureCollector(Collector):
         for (clock, state), count in figures.deadlines.items():
             limits.add_metric((clock, state.value), count)
         yield limits
+        alerts = _gauge("alerts_open", "Open alerts, one for each incident", ("kind", "severity"))
+        for kind in AlertKind:
+            for severity in Severity:
+                alerts.add_metric((kind.value, severity.value), figures.alerts.get((kind, severity), 0))
+        yield alerts
         seconds = _gauge("database_seconds", "How long reading these figures took")
         seconds.add_metric((), figures.seconds)
         yield seconds

@@ -17,7 +17,7 @@ from typing import Final
 
 from gateway.core.alert_kinds import KINDS, AlertKind
 from gateway.core.alert_records import NewNotice, Node, NoticeState, Watch
-from gateway.core.alert_words import snapshot, trial_of, told_of
+from gateway.core.alert_words import snapshot, told_of, trial_of
 from gateway.core.alerts import (
     Alert,
     AlertEvent,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.codes import Direction
+from gateway.core.alert_kinds import AlertKind, Severity
 from gateway.core.records import Breaker, MessageStatus
 from gateway.core.treaty.clocks import DeadlineState
 from gateway.flows.endpoints import names
@@ -42,6 +43,8 @@ class Figures:
     """Outbox rows by endpoint, for every endpoint that is configured."""
     circuits: tuple[Breaker, ...]
     deadlines: Mapping[tuple[str, DeadlineState], int]
+    alerts: Mapping[tuple[AlertKind, Severity], int]
+    """Open ones."""
     newest_message: int
     newest_audit: int
 
@@ -57,6 +60,7 @@ async def read_figures(exchange: Exchange) -> Figures:
         backlog = await tx.backlog()
         circuits = tuple([await tx.breaker(name) for name in known])
         deadlines = await tx.count_deadlines()
+        alerts = await tx.count_alerts()
         newest_message, newest_audit = await tx.newest_message(), await tx.newest_audit()
     return Figures(
         at=exchange.clock.now(),
@@ -67,6 +71,7 @@ async def read_figures(exchange: Exchange) -> Figures:
         backlog={name: backlog.get(name, 0) for name in known},
         circuits=circuits,
         deadlines=deadlines,
+        alerts=alerts,
         newest_message=newest_message,
         newest_audit=newest_audit,
     )
