@@ -40,6 +40,8 @@ class PasserelleError(Exception):
     ebms: ClassVar[Ebms | None] = None
     retry_helps: ClassVar[bool] = False
     side: ClassVar[Side] = Side.GATEWAY
+    remarks: tuple[tuple[str, Problem], ...] = ()
+    """(severity, problem) of what was found beside the reason: told by a dry run, not by the error itself."""
 
     def __init__(self, detail: str, *, problems: tuple[Problem, ...] = ()) -> None:
         super().__init__(detail)

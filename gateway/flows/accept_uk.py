@@ -261,7 +261,7 @@ async def _allow(
     attachments = check_attachments(message, submission.attachments, limits=exchange.limits)
     view = await case_view(tx, None if opens else case)
     verdict, _ = await judge_as_if_posted(tx, exchange.agreement, message, kind=case.kind, case=view, now=now)
-    _refuse(verdict)
+    _refuse(exchange, message, verdict)
     opening = view.opening_id if view is not None else None
     status = states.next_status(case.kind, None if opens else case.status, message, opening_id=opening)
     return Allowed(
@@ -299,13 +299,21 @@ def _refuse_superfluous(message: model.Message) -> None:
         raise RuleViolation("the agreement does not need a field of the message (Art 16)", problems=problems)
 
 
-def _refuse(verdict: Verdict) -> None:
+def _refuse(exchange: Exchange, message: model.Message, verdict: Verdict) -> None:
     if not verdict.refuse:
         return
     problems = tuple(posted(f.problem) for f in verdict.refuse)
+    error: RuleViolation | OutOfSequence
     if any(f.rule == "general.out_of_sequence" for f in verdict.refuse):
-        raise OutOfSequence("the state of the case does not allow it", problems=problems)
-    raise RuleViolation("rules of the agreement refuse the message", problems=problems)
+        error = OutOfSequence("the state of the case does not allow it", problems=problems)
+    else:
+        error = RuleViolation("rules of the agreement refuse the message", problems=problems)
+    unsaid = untranslatable(exchange, message)
+    error.remarks = (
+        *((f.severity.value, posted(f.problem)) for f in (*verdict.hold, *verdict.warn)),
+        *(("hold", problem) for problem in (unsaid.problems if unsaid is not None else ())),
+    )
+    raise error
 
 
 def _hold(exchange: Exchange, allowed: Allowed) -> Hold | None:

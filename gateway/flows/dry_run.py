@@ -98,16 +98,21 @@ def _remarks(severity: Severity, problems: Iterable[Problem]) -> tuple[Remark, .
     return tuple(Remark(severity=severity, problem=p) for p in problems)
 
 
-def refused(kind: MessageType, problems: Iterable[Problem]) -> Rehearsal:
-    """The verdict on a message that would be refused for these reasons."""
-    return Rehearsal(type=kind, outcome=Outcome.REFUSED, remarks=_remarks(Severity.REFUSE, problems))
+def refused(
+    kind: MessageType, problems: Iterable[Problem], *, besides: Iterable[tuple[str, Problem]] = ()
+) -> Rehearsal:
+    """The verdict on a message that would be refused for these reasons; ``besides``: (severity, problem) of
+    what would hold or label it if nothing refused it."""
+    more = tuple(Remark(severity=Severity(severity), problem=problem) for severity, problem in besides)
+    return Rehearsal(type=kind, outcome=Outcome.REFUSED, remarks=_remarks(Severity.REFUSE, problems) + more)
 
 
 async def rehearse(exchange: Exchange, submission: Submission) -> Rehearsal:
     """What ``accept`` would do with the message. ``submission.idempotency_key`` must be a fresh one.
 
     Raises what ``accept`` raises that is not about the message (NotFound, Conflict, TooLarge, Unavailable).
-    A refusal lists what refuses; what would only hold or label the message is told once nothing refuses it.
+    A refusal by rules lists with what refuses what would hold or label the message too; the quota and what
+    comes after the rules is judged once nothing refuses it.
     """
     try:
         async with exchange.store.begin() as tx:
@@ -115,7 +120,7 @@ async def rehearse(exchange: Exchange, submission: Submission) -> Rehearsal:
     except _Undone as exc:
         return _accepted(submission.expected, exc.accepted)
     except JUDGED as exc:
-        return refused(submission.expected, exc.problems or (_general(exc),))
+        return refused(submission.expected, exc.problems or (_general(exc),), besides=exc.remarks)
 
 
 def _general(exc: SchemaViolation | RuleViolation | OutOfSequence | AttachmentMismatch) -> Problem:

@@ -99,6 +99,24 @@ async def test_what_would_wait(gateway: Gateway, client: UkClient) -> None:
     assert await gateway.count("messages") == 0
 
 
+async def test_a_refusal_tells_holds_and_warnings_too(gateway: Gateway, client: UkClient) -> None:
+    """First what refuses, then what would hold or label it: mended in one go. Sent in earnest, the problem
+    document names what refuses only."""
+    body = simple_request()
+    adult = {**body["persons"][0], "role": "minor", "birth_date": {"precision": "day", "value": "1990-01-01"}}
+    body["persons"] = [body["persons"][0], adult]
+    body |= {"family": None, "evidence": []}
+    answer = await tried(client, READMISSIONS, body)
+    assert answer.json()["verdict"] == "refused"
+    assert codes(answer, "refuse") == {"art7.evidence_needed"}
+    assert codes(answer, "hold") == {"art4.minor_is_adult"}
+    assert codes(answer, "warn") >= {"general.family_reference"}
+    severities = [f["severity"] for f in answer.json()["findings"]]
+    assert severities == sorted(severities, key=["refuse", "hold", "warn"].index)
+    sent = await client.post_raw(READMISSIONS, json.dumps(body).encode())
+    assert {e["code"] for e in sent.json()["errors"]} == {"art7.evidence_needed"}
+
+
 async def test_the_state_of_the_case_counts(gateway: Gateway, client: UkClient) -> None:
     """A message of a case is judged against its state, which stays as it was."""
     opened = (await client.post_raw(READMISSIONS, json.dumps(simple_request()).encode())).json()
