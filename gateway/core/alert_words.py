@@ -244,8 +244,8 @@ def mail(
     message["Message-ID"] = f"<notice.{number}@{domain}>"
     message["References"] = f"<alert.{told.alert_id}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
+    message.make_mixed()  # before any Content- header: it would move those into a part
     message["Content-Language"] = ", ".join(order)
-    message.make_mixed()
     for language in order:
         part = EmailMessage(policy=SMTP)
         part.set_content(text(told, language, link), cte="quoted-printable")
