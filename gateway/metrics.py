@@ -25,9 +25,11 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from contracts.codes import Direction
 from gateway.core import breaker as circuit
 from gateway.core.alert_kinds import AlertKind, Severity
 from gateway.core.errors import PasserelleError
+from gateway.core.records import MessageRecord, MessageStatus
 from gateway.flows.figures import MOST, Figures
 from gateway.flows.noise import NoiseGate
 from gateway.flows.watch import Answered, Receipted, Taken, Tried
@@ -71,6 +73,10 @@ def _gauge(name: str, text: str, labels: tuple[str, ...] = ()) -> GaugeMetricFam
     return GaugeMetricFamily(f"passerelle_{name}", text, labels=labels)
 
 
+def _age(record: MessageRecord | None, now: dt.datetime) -> float:
+    return 0.0 if record is None else max(0.0, (now - record.received_at).total_seconds())
+
+
 class _FigureCollector(Collector):
     """The newest figures of the database; without any, only that it cannot be read."""
 
@@ -93,41 +99,42 @@ class _FigureCollector(Collector):
 
     @staticmethod
     def _messages(figures: Figures) -> Iterator[Metric]:
-        counts = _gauge(
-            "messages",
-            f"Messages now in a status in which they do not stay, counted up to {MOST}",
-            ("direction", "status"),
-        )
-        for (direction, status), count in figures.messages.items():
-            counts.add_metric((direction.value, status.value), count)
+        counts = _gauge("messages", "Messages by status as it is now", ("direction", "type", "status"))
+        for place, count in figures.messages.items():
+            counts.add_metric((place.direction.value, place.type.value, place.status.value), count)
+        for direction in Direction:  # nothing missing when there is none: alert rules must see the zero
+            for status in (MessageStatus.FAILED, MessageStatus.HELD):
+                if not figures.count(status, direction):
+                    counts.add_metric((direction.value, "none", status.value), 0)
         yield counts
         inbox = _gauge("inbox_unacknowledged", f"Messages from France that the UK has to take, up to {MOST}")
         inbox.add_metric((), figures.inbox)
         yield inbox
-        stored = CounterMetricFamily("passerelle_messages_stored", "Messages ever stored, by all nodes")
-        stored.add_metric((), figures.newest_message)
-        yield stored
         audit = CounterMetricFamily("passerelle_audit_entries", "Entries of the audit chain, by all nodes")
         audit.add_metric((), figures.newest_audit)
         yield audit
 
     @staticmethod
     def _routes(figures: Figures, now: dt.datetime) -> Iterator[Metric]:
+        waiting = _gauge(
+            "oldest_waiting_seconds",
+            "Age of the oldest message that is not delivered yet, or 0",
+            ("direction",),
+        )
         oldest = _gauge(
             "oldest_unacknowledged_seconds",
-            "Age of the oldest message without a receipt (to France) or acknowledgement (from France), or 0",
+            "Age of the oldest message that the other side has not taken into account yet, or 0",
             ("direction",),
         )
         success = _gauge(
-            "last_success_timestamp_seconds", "When the newest delivered message arrived", ("direction",)
+            "last_success_timestamp_seconds", "When the newest delivery was proven", ("direction",)
         )
         for direction, route in figures.routes.items():
-            age = 0.0 if route.oldest_at is None else max(0.0, (now - route.oldest_at).total_seconds())
-            oldest.add_metric((direction.value,), age)
+            waiting.add_metric((direction.value,), _age(route.oldest_waiting, now))
+            oldest.add_metric((direction.value,), _age(route.oldest_unacknowledged, now))
             if route.last_success_at is not None:
                 success.add_metric((direction.value,), route.last_success_at.timestamp())
-        yield oldest
-        yield success
+        yield from (waiting, oldest, success)
 
     @staticmethod
     def _endpoints(figures: Figures) -> Iterator[Metric]:
@@ -156,6 +163,10 @@ class _FigureCollector(Collector):
             for severity in Severity:
                 alerts.add_metric((kind.value, severity.value), figures.alerts.get((kind, severity), 0))
         yield alerts
+        batches = _gauge("batches", "Grouped actions under way, each counted up to 100", ("state",))
+        for found, count in figures.batches.items():
+            batches.add_metric((found.value,), count)
+        yield batches
         seconds = _gauge("database_seconds", "How long reading these figures took")
         seconds.add_metric((), figures.seconds)
         yield seconds

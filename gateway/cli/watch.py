@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import json
 import signal
 import sys
@@ -23,7 +24,7 @@ from rich.text import Text
 from contracts.codes import Direction
 from gateway.cli.common import opened, plain, run
 from gateway.core.errors import PasserelleError
-from gateway.core.records import AuditEntry, MessageStatus
+from gateway.core.records import AuditEntry, MessageRecord, MessageStatus
 from gateway.core.treaty.clocks import DeadlineState
 from gateway.flows.exchange import Exchange
 from gateway.flows.figures import MOST, Figures, read_figures
@@ -136,12 +137,9 @@ def summary(figures: Figures) -> dict[str, Any]:
         "routes": {
             direction.value: {
                 "last_success_at": route.last_success_at,
-                "oldest_unacknowledged_at": route.oldest_at,
-                "messages": {
-                    status.value: count
-                    for (way, status), count in figures.messages.items()
-                    if way is direction
-                },
+                "oldest_waiting_at": _taken_at(route.oldest_waiting),
+                "oldest_unacknowledged_at": _taken_at(route.oldest_unacknowledged),
+                "messages": {status.value: figures.count(status, direction) for status in MessageStatus},
             }
             for direction, route in figures.routes.items()
         },
@@ -155,11 +153,20 @@ def summary(figures: Figures) -> dict[str, Any]:
             }
             for c in figures.circuits
         ],
+        "alerts": [
+            {"kind": kind.value, "severity": severity.value, "count": count}
+            for (kind, severity), count in figures.alerts.items()
+        ],
+        "batches": {state.value: count for state, count in figures.batches.items()},
         "deadlines": {
             state.value: sum(n for (_, s), n in figures.deadlines.items() if s is state)
             for state in (DeadlineState.OPEN, DeadlineState.BREACHED)
         },
     }
+
+
+def _taken_at(record: MessageRecord | None) -> dt.datetime | None:
+    return None if record is None else record.received_at
 
 
 def _line(value: Any) -> str:
@@ -220,14 +227,14 @@ def view(figures: Figures, entries: Iterable[AuditEntry], *, height: int) -> Gro
 
 
 def _attention(figures: Figures) -> Text:
-    dead = sum(n for (_, status), n in figures.messages.items() if status is MessageStatus.FAILED)
-    held = sum(n for (_, status), n in figures.messages.items() if status is MessageStatus.HELD)
+    dead, held = figures.count(MessageStatus.FAILED), figures.count(MessageStatus.HELD)
     late = sum(n for (_, state), n in figures.deadlines.items() if state is DeadlineState.BREACHED)
     text = Text(f"Passerelle  {figures.at:%Y-%m-%d %H:%M:%S}Z   ", no_wrap=True, overflow="ellipsis")
     for name, count, style in (
         ("dead letters", dead, "bold red"),
         ("held", held, "yellow"),
         ("breached", late, "bold red"),
+        ("alerts", sum(figures.alerts.values()), "bold red"),
     ):
         text.append(f"{name} {_count(count)}   ", style=style if count else "green")
     return text
@@ -244,6 +251,10 @@ def _age(seconds: float) -> str:
     return f"{int(max(0, seconds))} s"
 
 
+def _since(figures: Figures, record: MessageRecord | None) -> str:
+    return "—" if record is None else _age((figures.at - record.received_at).total_seconds())
+
+
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", expand=False)
     for name in columns:
@@ -252,18 +263,20 @@ def _table(*columns: str) -> Table:
 
 
 def _routes(figures: Figures) -> Table:
-    table = _table("route", "last success", "oldest open", "waiting", "sending", "rejected", "inbox")
+    table = _table("route", "last success", "undelivered", "unanswered", "waiting", "rejected", "inbox")
     for direction, route in figures.routes.items():
-        last, oldest = route.last_success_at, route.oldest_at
+        last = route.last_success_at
         incoming = direction is Direction.FR_TO_UK
-        counts = {s: figures.messages.get((direction, s), 0) for s in MessageStatus}
+        waiting = figures.count(MessageStatus.ACCEPTED, direction) + figures.count(
+            MessageStatus.SENDING, direction
+        )
         table.add_row(
             _ARROWS[direction],
             "—" if last is None else f"{_age((figures.at - last).total_seconds())} ago",
-            "—" if oldest is None else _age((figures.at - oldest).total_seconds()),
-            "—" if incoming else _count(counts[MessageStatus.ACCEPTED]),
-            "—" if incoming else _count(counts[MessageStatus.SENDING]),
-            _count(counts[MessageStatus.REJECTED]),
+            _since(figures, route.oldest_waiting),
+            _since(figures, route.oldest_unacknowledged),
+            "—" if incoming else str(waiting),
+            str(figures.count(MessageStatus.REJECTED, direction)),
             _count(figures.inbox) if incoming else "—",
         )
     return table

@@ -11,22 +11,17 @@ from typing import Final
 
 from contracts.codes import Direction
 from gateway.core.alert_kinds import AlertKind, Severity
+from gateway.core.batches import BatchState
 from gateway.core.records import Breaker, MessageStatus
 from gateway.core.treaty.clocks import DeadlineState
 from gateway.flows.endpoints import names
 from gateway.flows.exchange import Exchange
-from gateway.flows.ports_figures import RouteFigures
+from gateway.flows.ports_search import Place, RouteMarks
 
 MOST: Final = 10_000
-"""No count goes further: beyond it an operator knows enough, and counting costs."""
-COUNTED: Final = (
-    MessageStatus.ACCEPTED,
-    MessageStatus.SENDING,
-    MessageStatus.REJECTED,
-    MessageStatus.FAILED,
-    MessageStatus.HELD,
-)
-"""Statuses in which few messages are at a time; all others only grow."""
+"""The inbox is counted no further: beyond it an operator knows enough, and counting costs."""
+UNDER_WAY: Final = (BatchState.WAITING, BatchState.PAUSED, BatchState.RUNNING)
+_BATCHES: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,17 +31,28 @@ class Figures:
     at: dt.datetime
     seconds: float
     """How long the reading took."""
-    messages: Mapping[tuple[Direction, MessageStatus], int]
-    routes: Mapping[Direction, RouteFigures]
+    messages: Mapping[Place, int]
+    """By type, direction and status; zeros are left out."""
+    routes: Mapping[Direction, RouteMarks]
     inbox: int
+    """Up to ``MOST``."""
     backlog: Mapping[str, int]
     """Outbox rows by endpoint, for every endpoint that is configured."""
     circuits: tuple[Breaker, ...]
     deadlines: Mapping[tuple[str, DeadlineState], int]
     alerts: Mapping[tuple[AlertKind, Severity], int]
     """Open ones."""
-    newest_message: int
+    batches: Mapping[BatchState, int]
+    """Those under way, each counted up to 100."""
     newest_audit: int
+
+    def count(self, status: MessageStatus, direction: Direction | None = None) -> int:
+        """Messages in that status, of one direction or of both."""
+        return sum(
+            n
+            for place, n in self.messages.items()
+            if place.status is status and direction in {None, place.direction}
+        )
 
 
 async def read_figures(exchange: Exchange) -> Figures:
@@ -54,14 +60,17 @@ async def read_figures(exchange: Exchange) -> Figures:
     started = time.perf_counter()
     known = names(exchange)
     async with exchange.store.begin(read_only=True) as tx:
-        messages = await tx.count_statuses(COUNTED, most=MOST)
-        routes = {direction: await tx.route_figures(direction) for direction in Direction}
+        messages = await tx.message_counts()
+        routes = {direction: await tx.route_marks(direction) for direction in Direction}
         inbox = await tx.count_inbox(most=MOST)
         backlog = await tx.backlog()
         circuits = tuple([await tx.breaker(name) for name in known])
         deadlines = await tx.count_deadlines()
         alerts = await tx.count_alerts()
-        newest_message, newest_audit = await tx.newest_message(), await tx.newest_audit()
+        batches = {
+            state: len((await tx.list_batches(state=state, limit=_BATCHES)).items) for state in UNDER_WAY
+        }
+        newest_audit = await tx.newest_audit()
     return Figures(
         at=exchange.clock.now(),
         seconds=time.perf_counter() - started,
@@ -72,7 +81,7 @@ async def read_figures(exchange: Exchange) -> Figures:
         circuits=circuits,
         deadlines=deadlines,
         alerts=alerts,
-        newest_message=newest_message,
+        batches=batches,
         newest_audit=newest_audit,
     )
 
