@@ -7,7 +7,9 @@ import random
 
 from aiohttp import web
 
+from gateway.certificates import certificates
 from gateway.config import Settings
+from gateway.console_wiring import system_tools
 from gateway.core.breaker import BreakerPolicy
 from gateway.core.jws import Alg, signer_of
 from gateway.core.records import Channel, OutboxEntry
@@ -64,9 +66,11 @@ def make_uk_app(
     console = ConsoleServices(
         exchange=exchange,
         people=instance.people(exchange.store),
+        certificates=certificates(instance),
         provider=instance.provider(),
         secure_cookie=exchange.issuer.startswith("https:"),
         settings=instance.settings,
+        system=system_tools(instance, french_transport),
     )
     app.add_subapp("/console", make_console(console))
     return app

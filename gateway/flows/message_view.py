@@ -225,22 +225,32 @@ def _resend(read: _Read) -> tuple[resend.Verdict, resend.Why]:
     )
 
 
-def _holding(exchange: Exchange, read: _Read, now: dt.datetime) -> Json:
-    record = read.record
+def facts_of(
+    exchange: Exchange,
+    record: MessageRecord,
+    attempts: Sequence[Attempt],
+    breaker: Breaker,
+    now: dt.datetime,
+) -> holder.Facts:
+    """What ``gateway.core.holder`` looks at. ``breaker``: of the endpoint that the message goes to."""
     outbound = record.direction is Direction.UK_TO_FR
     channel = Channel.AS4 if outbound else Channel.WEBHOOK
-    last = next((a for a in reversed(read.attempts) if a.channel is channel), None)
-    facts = holder.Facts(
+    last = next((a for a in reversed(attempts) if a.channel is channel), None)
+    return holder.Facts(
         status=record.status,
         direction=record.direction,
         code=record.code,
         last=holder.last_attempt(
             None if last is None else last.outcome, None if last is None else last.http_status
         ),
-        circuit=circuit_of(read.breaker),
+        circuit=circuit_of(breaker),
         certificate=certificate_state(exchange, now),
         pulled=outbound and _pulled(exchange),
     )
+
+
+def _holding(exchange: Exchange, read: _Read, now: dt.datetime) -> Json:
+    facts = facts_of(exchange, read.record, read.attempts, read.breaker, now)
     found = holder.look(facts)
     answer, why = holder.resend_of(*_resend(read))
     return {

@@ -37,8 +37,8 @@ _BACKLOG: Final = {
     Direction.FR_TO_UK: (*_UNDELIVERED, MessageStatus.DELIVERED, MessageStatus.FAILED),
 }
 _SEALING: Final = {
-    Direction.UK_TO_FR: ("as4-sign", "partner-encryption"),
-    Direction.FR_TO_UK: ("as4-decrypt", "partner-signature"),
+    Direction.UK_TO_FR: ("as4-sign", "encryption"),
+    Direction.FR_TO_UK: ("as4-decrypt", "signature"),
 }
 
 
@@ -189,7 +189,8 @@ def _card(
     circuits: tuple[Breaker, ...],
     certificates: Sequence[Certificate],
 ) -> RouteCard:
-    needed = [c for c in certificates if c.name.startswith(_SEALING[direction])]
+    ours, theirs = _SEALING[direction]
+    needed = [c for c in certificates if c.name.startswith(ours) or c.name.endswith(theirs)]
     waiting = _BACKLOG[direction]
     return RouteCard(
         direction=direction,

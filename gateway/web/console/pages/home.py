@@ -1,54 +1,46 @@
-"""The first page: what needs action, both routes, counts."""
+"""The first page: is anything stuck, whose part is it, how old, when does it breach, may it be sent again."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import aiohttp_jinja2
 from aiohttp import web
 
-from contracts.codes import Direction
-from gateway.core.records import MessageRecord, MessageStatus
-from gateway.flows import deadline_views
-from gateway.flows.ports import MessageFilter, Store
+from gateway.core.records import MessageStatus
+from gateway.flows.alert_views import alert_row
+from gateway.flows.alerts import open_alerts
+from gateway.flows.attention import rows
+from gateway.flows.overview import Need, matrix, overview
+from gateway.web.console.i18n import N_
 from gateway.web.console.services import SERVICES
 
-NEEDS_ACTION = (MessageStatus.FAILED, MessageStatus.HELD, MessageStatus.REJECTED)
-
-
-async def _route_card(store: Store, direction: Direction) -> dict[str, Any]:
-    async with store.begin(read_only=True) as tx:
-        newest = await tx.list_messages(MessageFilter(direction=direction), limit=1)
-        waiting = [
-            (
-                await tx.list_messages(
-                    MessageFilter(direction=direction, status=s), limit=1, newest_first=False
-                )
-            )
-            for s in (MessageStatus.ACCEPTED, MessageStatus.SENDING)
-        ]
-    oldest = [page.items[0] for page in waiting if page.items]
-    return {
-        "direction": direction,
-        "newest": newest.items[0] if newest.items else None,
-        "oldest": min(oldest, key=lambda r: r.sequence) if oldest else None,
-    }
+NEEDS: Final = {
+    Need.BREACHED: (N_("Time limits breached"), "/console/deadlines?state=breached&unclosed=1"),
+    Need.DUE_SOON: (N_("Time limits due soon"), "/console/deadlines?state=open&told=1"),
+    Need.DEAD_LETTERS: (N_("Dead letters"), None),
+    Need.NEGATIVE: (N_("Refused by the other side, last 7 days"), None),
+    Need.HELD: (N_("Held for a decision"), "/console/held"),
+    Need.SECOND_PERSON: (N_("Waiting for a second person"), "/console/batches?state=waiting"),
+}
+"""What each group is called, and the list behind it where that is not a list of messages."""
+COLUMNS: Final = tuple(MessageStatus)
 
 
 @aiohttp_jinja2.template("home.html")
 async def home(request: web.Request) -> dict[str, Any]:
-    exchange = request.app[SERVICES].exchange
-    action: list[MessageRecord] = []
+    services = request.app[SERVICES]
+    exchange = services.exchange
+    seen = await overview(exchange, certificates=services.certificates)
     async with exchange.store.begin(read_only=True) as tx:
-        for status in NEEDS_ACTION:
-            action += (await tx.list_messages(MessageFilter(status=status), limit=20)).items
-        backlog = sum((await tx.backlog()).values())
-        deadlines = await deadline_views.attention(tx, exchange.agreement)
+        alerts = [alert_row(alert) for alert in await open_alerts(tx)]
     return {
-        "deadlines": deadlines,
-        "action": sorted(action, key=lambda r: r.sequence),
-        "routes": [await _route_card(exchange.store, direction) for direction in Direction],
-        "backlog": backlog,
+        "seen": seen,
+        "needs": NEEDS,
+        "rows": await rows(exchange, seen),
+        "alerts": alerts,
+        "lines": matrix(seen.counts),
+        "columns": [s for s in COLUMNS if any(place.status is s for place in seen.counts)],
     }
 
 

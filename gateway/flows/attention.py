@@ -1,0 +1,108 @@
+"""The rows of the first page: what is stuck, whose part it is, how old it is, when its next time limit
+ends, and whether it may be sent again. Judged by the same tables as the page of the message.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.codes import MessageType
+from gateway.core import holder, resend
+from gateway.core.errors import Side
+from gateway.core.holder import RESEND_WORDS, Resend
+from gateway.core.records import MessageRecord
+from gateway.core.treaty.clocks import Deadline, clocks_of
+from gateway.core.words import Words
+from gateway.flows.batch_preview import verdict_on
+from gateway.flows.exchange import Exchange
+from gateway.flows.message_view import SIDES, facts_of
+from gateway.flows.overview import Need, Overview
+from gateway.flows.ports import Transaction
+
+_BOTH_SIDES: Final = Words("both sides", "les deux parties")
+_OWED_BY: Final = {"uk": SIDES[Side.UK], "fr": SIDES[Side.FR]}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One thing that waits for somebody. Words are in both languages; no content."""
+
+    need: Need
+    type: MessageType | None
+    """None: a time limit, told by ``clock``."""
+    clock: Words | None = None
+    state: str
+    """Status of the message or state of the time limit."""
+    message_id: str
+    reference: str
+    code: str | None = None
+    since: dt.datetime
+    due_at: dt.datetime | None
+    """When the case's next open time limit ends."""
+    part_of: Words | None
+    """Whose part it is; None when nothing is wrong."""
+    why: Words | None = None
+    resend: Resend | None = None
+    resend_name: Words | None = None
+
+
+async def rows(exchange: Exchange, seen: Overview) -> tuple[Row, ...]:
+    """Those of every group, the most pressing group first; a message that stands in two groups once."""
+    found: list[Row] = []
+    shown: set[str] = set()
+    async with exchange.store.begin(read_only=True) as tx:
+        for group in seen.groups:
+            found += [_of_deadline(exchange, group.need, row) for row in group.deadlines]
+            fresh = [record for record in group.messages if record.message_id not in shown]
+            shown |= {record.message_id for record in fresh}
+            found += await _of_messages(tx, exchange, group.need, fresh, seen.at)
+    return tuple(found)
+
+
+def _of_deadline(exchange: Exchange, need: Need, row: Deadline) -> Row:
+    clock = clocks_of(exchange.agreement).get(row.clock)
+    terms = None if clock is None else clock.terms
+    return Row(
+        need=need,
+        type=None,
+        clock=Words(row.clock, row.clock) if terms is None else Words(terms.name_en, terms.name_fr),
+        state=row.state.value,
+        message_id=row.message_id,
+        reference=row.reference,
+        since=row.started_at,
+        due_at=row.due_at,
+        part_of=_BOTH_SIDES if terms is None else _OWED_BY.get(terms.owed_by, _BOTH_SIDES),
+    )
+
+
+async def _of_messages(
+    tx: Transaction, exchange: Exchange, need: Need, records: Iterable[MessageRecord], now: dt.datetime
+) -> list[Row]:
+    ids = {record.message_id: record for record in records}
+    facts = await tx.resend_facts(list(ids), now=now) if ids else {}
+    found = []
+    for message_id, record in ids.items():
+        attempts = await tx.attempts(message_id)
+        part = holder.look(facts_of(exchange, record, attempts, await tx.breaker(exchange.french_party), now))
+        answer, _ = holder.resend_of(*verdict_on(exchange, resend.Action.REPLAY, facts[message_id]))
+        open_limits = [d.due_at for d in await tx.case_deadlines(record.reference) if d.closed_at is None]
+        found.append(
+            Row(
+                need=need,
+                type=record.type,
+                state=record.status.value,
+                message_id=message_id,
+                reference=record.reference,
+                code=record.code,
+                since=record.received_at,
+                due_at=min(open_limits, default=None),
+                part_of=None if part.fault is None else SIDES[part.fault],
+                why=part.reason,
+                resend=answer,
+                resend_name=RESEND_WORDS[answer],
+            )
+        )
+    return found
