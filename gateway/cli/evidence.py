@@ -12,7 +12,7 @@ from gateway.bootstrap import Instance
 from gateway.cli.common import JsonOption, MessageId, fail, opened, options, out, print_json, run, show
 from gateway.core.errors import ConfigError, PasserelleError
 from gateway.core.proofs.known import Known
-from gateway.flows.evidence import evidence_bundle, evidence_report
+from gateway.flows.evidence import evidence_report, export_evidence
 from gateway.flows.evidence import verify as verify_bundle
 from gateway.keys.known import known_from
 
@@ -29,7 +29,7 @@ def export(
 
     async def work() -> bytes:
         async with opened() as (instance, store):
-            return await evidence_bundle(instance.exchange(store), message_id)
+            return await export_evidence(instance.exchange(store), message_id, actor="cli")
 
     content = run(work)
     if target.exists():

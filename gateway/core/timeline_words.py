@@ -95,6 +95,7 @@ ACTIONS: Final[Mapping[str, Line]] = {
         Words("A return concerns this nomination", "Une réadmission concerne cette proposition"),
     ),
     "content.viewed": (_O, Tone.PLAIN, Words("Personal data was seen", "Données personnelles consultées")),
+    "evidence.exported": (_O, Tone.PLAIN, Words("Evidence exported", "Preuves exportées")),
     "batch.done": (_O, Tone.GOOD, Words("Done in a grouped action", "Traité dans une action groupée")),
     "batch.skipped": (_O, Tone.WAIT, Words("Left alone by a grouped action", "Écarté d'une action groupée")),
     "batch.failed": (_O, Tone.BAD, Words("Failed in a grouped action", "Échec dans une action groupée")),

@@ -26,6 +26,8 @@ from gateway.flows.uk_receipts import instant
 from gateway.flows.view_values import message_summary
 
 Json = dict[str, Any]
+EXPORTED: Final = "evidence.exported"
+"""Audit action."""
 _FILE_NAMES: Final = {
     EvidenceKind.AS4_USER_MESSAGE: ("as4-user-message", "xml"),
     EvidenceKind.NRR_RECEIPT: ("as4-receipt", "xml"),
@@ -108,6 +110,20 @@ async def evidence_bundle(exchange: Exchange, message_id: str) -> bytes:
         record = await _record(tx, message_id)
         rows = await tx.evidence(message_id)
     return bundle.pack(bundle_files(exchange, record, rows))
+
+
+async def export_evidence(exchange: Exchange, message_id: str, *, actor: str) -> bytes:
+    """The bundle for somebody, who is written into the audit log with it. Raises NotFound."""
+    content = await evidence_bundle(exchange, message_id)
+    async with exchange.store.begin() as tx:
+        await tx.append_audit(
+            at=exchange.clock.now(),
+            actor=actor,
+            action=EXPORTED,
+            subject=message_id,
+            data={"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)},
+        )
+    return content
 
 
 def verify(content: bytes, *, known: Known | None, body: bytes | None = None) -> Report:

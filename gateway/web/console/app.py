@@ -10,7 +10,7 @@ import jinja2
 from aiohttp import web
 
 from gateway.web.console.context import page_context
-from gateway.web.console.pages import account, alerts, case, events, home, message, messages, signin, users
+from gateway.web.console.pages import account, alerts, case, cases, events, home, message, messages, signin, users
 from gateway.web.console.services import SERVICES as SERVICES
 from gateway.web.console.services import ConsoleServices as ConsoleServices
 from gateway.web.console.session import protect
@@ -23,6 +23,7 @@ PAGES: Final = (
     messages,
     message,
     case,
+    cases,
     users,
     account,
     alerts,
