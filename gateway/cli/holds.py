@@ -37,15 +37,8 @@ def _line(row: dict[str, Any]) -> dict[str, Any]:
         "where": row["pointer"],
         "age": age(row["age_seconds"]),
         "role": ", ".join(row["roles"]),
-        "approved": f"{approvals(row)} of {row['persons']}",
+        "approved": f"{hold_views.approvals(row)} of {row['persons']}",
     }
-
-
-def approvals(row: dict[str, Any]) -> int:
-    """How many have approved in the round that is open."""
-    ended = [d["round"] for d in row["decisions"] if d["decision"] != "approved"]
-    now = max(ended, default=0) + 1
-    return sum(d["round"] == now and d["code"] == row["code"] for d in row["decisions"])
 
 
 def age(seconds: int) -> str:

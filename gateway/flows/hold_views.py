@@ -48,6 +48,13 @@ async def show_hold(exchange: Exchange, message_id: str) -> Json:
     return {**row, "roles": roles, "persons": persons, "reasons": reasons}
 
 
+def approvals(row: Json) -> int:
+    """How many have approved in the round that is open; ``row`` as listed or shown."""
+    ended = [d["round"] for d in row["decisions"] if d["decision"] != "approved"]
+    now = max(ended, default=0) + 1
+    return sum(d["round"] == now and d["code"] == row["code"] for d in row["decisions"])
+
+
 async def explain(exchange: Exchange, message_id: str) -> list[Json]:
     """Whom a held nomination meets among the returned, without name or number: which of its persons, what is
     equal, and the case of the other (None: imported before go-live). Raises as ``show_hold``."""

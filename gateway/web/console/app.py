@@ -10,7 +10,21 @@ import jinja2
 from aiohttp import web
 
 from gateway.web.console.context import page_context
-from gateway.web.console.pages import account, alerts, case, cases, events, home, message, messages, signin, users
+from gateway.web.console.pages import (
+    account,
+    actions,
+    alerts,
+    batches,
+    case,
+    cases,
+    events,
+    held,
+    home,
+    message,
+    messages,
+    signin,
+    users,
+)
 from gateway.web.console.services import SERVICES as SERVICES
 from gateway.web.console.services import ConsoleServices as ConsoleServices
 from gateway.web.console.session import protect
@@ -28,6 +42,9 @@ PAGES: Final = (
     account,
     alerts,
     events,
+    actions,
+    batches,
+    held,
 )
 
 
