@@ -139,7 +139,7 @@ async def test_an_import_flags_the_nominations_that_are_open(gateway: Gateway, c
     assert other.status == 202
     reference = answer.json()["reference"]
     file = b"family_name,given_names,birth_date,document_number,issuing_country\nKrasniqi,Besa,1962-04-05,,\n"
-    why = {"actor": "test", "reason": "returned before go-live"}
+    why: Json = {"actor": "test", "reason": "returned before go-live"}
     assert (await import_returned(gateway.exchange, file, **why)).flagged == (reference,)
     assert (await import_returned(gateway.exchange, file, **why)).flagged == ()
     (event,) = await events(client, "nomination.flagged")
