@@ -301,8 +301,10 @@ class UserTransaction(TransactionBase):
         }
 
         def work(connection: Connection) -> dt.datetime | None:
-            connection.execute(insert_or_nothing(connection.dialect.name, t.signin_attempts), row)
-            seen = _attempts(connection.execute(_ATTEMPTS_LOCKED, key).one())
+            seen = None
+            while seen is None:  # between the two statements another node may forget the row
+                connection.execute(insert_or_nothing(connection.dialect.name, t.signin_attempts), row)
+                seen = _attempts(connection.execute(_ATTEMPTS_LOCKED, key).one_or_none())
             until = lockout.locked(seen, now)
             if until is None:
                 after = lockout.count(seen, now)

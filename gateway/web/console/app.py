@@ -14,20 +14,28 @@ from gateway.web.console.pages import (
     account,
     actions,
     alerts,
+    audit,
+    balance,
+    balance_actions,
     batches,
     case,
     cases,
+    deadlines,
     events,
     held,
     home,
     message,
     messages,
+    partners,
+    rules,
+    search,
+    settings,
     signin,
     users,
 )
 from gateway.web.console.services import SERVICES as SERVICES
 from gateway.web.console.services import ConsoleServices as ConsoleServices
-from gateway.web.console.session import protect
+from gateway.web.console.session import guard, protect
 
 HERE: Final = Path(__file__).parent
 _LARGEST_FORM: Final = 64 * 1024
@@ -35,6 +43,7 @@ PAGES: Final = (
     home,
     signin,
     messages,
+    search,
     message,
     case,
     cases,
@@ -45,6 +54,13 @@ PAGES: Final = (
     actions,
     batches,
     held,
+    deadlines,
+    balance,
+    balance_actions,
+    rules,
+    partners,
+    audit,
+    settings,
 )
 
 
@@ -60,6 +76,7 @@ def make_console(services: ConsoleServices) -> web.Application:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    app.middlewares.append(guard)  # innermost: after the one that fills templates
     for page in PAGES:
         page.add(app)
     app.router.add_static("/static/", HERE / "static")

@@ -16,7 +16,7 @@ from gateway.web.console.i18n import N_, Language, number, plural, translate
 from gateway.web.console.live import live_areas
 from gateway.web.console.refusals import sentence
 from gateway.web.console.services import SERVICES
-from gateway.web.console.session import LANGUAGE_COOKIE, USER, csrf_field
+from gateway.web.console.session import CURRENT, LANGUAGE_COOKIE, USER, csrf_field
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,11 +52,11 @@ MENU: Final = (
 
 def language_of(request: web.Request) -> Language:
     """Asked for, else remembered, else the user's, else the browser's."""
-    user = request.get(USER)
+    current = request.get(CURRENT)
     wishes = (
         request.query.get("lang"),
         request.cookies.get(LANGUAGE_COOKIE),
-        user.language if user else None,
+        current.record.language if current else None,
         request.headers.get("Accept-Language", "")[:2].lower(),
     )
     for wish in wishes:

@@ -267,17 +267,23 @@ def error_page(request: web.Request, exc: PasserelleError) -> web.Response:
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
-        if request.method not in _SAFE:  # (2)
-            _check_origin(request)
-            await checked_form(request)
-        target = _redirect(request)  # (3)
-        if target is not None:
-            raise web.HTTPSeeOther(target)
-        return await handler(request)  # (4)
+        return await handler(request)
     except web.HTTPNotFound:
         return error_page(request, NotFound("there is no page at this address"))
     except PasserelleError as exc:
         return error_page(request, exc)
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Steps (2) to (4); runs inside what fills the templates, so that a refusal is a page too."""
+    if request.method not in _SAFE:  # (2)
+        _check_origin(request)
+        await checked_form(request)
+    target = _redirect(request)  # (3)
+    if target is not None:
+        raise web.HTTPSeeOther(target)
+    return await handler(request)  # (4)
 
 
 def _finish(request: web.Request, response: web.StreamResponse) -> None:

@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 
 from gateway.core.errors import InvalidParameter
 from gateway.core.people import CodeRefused, SignInLocked, SignInRefused, SignInUnfinished, Stage
-from gateway.core.roles import Permission, Role
+from gateway.core.roles import Permission, Role, Side
 from gateway.core.totp import code_at
 from gateway.flows import account, signin, users
 from gateway.flows.passwords import Passwords
@@ -186,7 +186,7 @@ async def test_the_same_answer_for_every_name(people: People) -> None:
         await add(people, name)
     await users.set_disabled(people, "gone", disabled=True, by=None)
     await users.add_user(
-        people, "far", side="uk", roles=[Role.VIEWER], by=None, issuer="https://i", subject="7"
+        people, "far", side=Side.UK, roles=[Role.VIEWER], by=None, issuer="https://i", subject="7"
     )
     told = set()
     for name, password in (
@@ -281,7 +281,7 @@ async def test_local_accounts_can_be_switched_off(people: People) -> None:
 
 async def test_a_password_given_out_is_renewed(people: People) -> None:
     """A made-up password opens only the page for a new one; then comes the second factor."""
-    made = await users.add_user(people, "nadia", side="fr", roles=["operator"], by=None)
+    made = await users.add_user(people, "nadia", side=Side.FR, roles=["operator"], by=None)
     assert made.password is not None
     begun = await enter(people, password=made.password)
     assert begun.session.stage is Stage.RENEW
