@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import sys
+from typing import Any
+
 import typer
 
 from gateway.cli.common import JsonOption, fail, opened, out, print_json, run, show
 from gateway.core import audit
 from gateway.core.errors import AuditChainBroken
-from gateway.core.records import AuditEntry
+from gateway.core.records import AuditEntry, Page
+from gateway.flows.audit_views import audit_list, entry_view, export_lines
+from gateway.flows.ports import AuditFilter, Store
 
-audit_log = typer.Typer(no_args_is_help=True, help="The hash-chained audit log: verify, list.")
+audit_log = typer.Typer(no_args_is_help=True, help="The hash-chained audit log: verify, list, export.")
 _BATCH = 500
 
 
@@ -41,35 +47,84 @@ def verify_chain(as_json: bool = JsonOption) -> None:
 
 @audit_log.command("list")
 def list_entries(
-    after: int = typer.Option(0, help="Only entries after this sequence."),
-    limit: int = typer.Option(50, min=1, max=_BATCH, help="Rows at the most."),
+    subject: str | None = typer.Option(None, help="Only about this message id, case, endpoint, …"),
+    actor: str | None = typer.Option(None, help="Only by this actor, for example operator:nadia."),
     action: str | None = typer.Option(None, help="Only this action, for example privacy.incident."),
+    since: dt.datetime | None = typer.Option(None, "--from", help="Only from this instant (UTC) on."),
+    until: dt.datetime | None = typer.Option(None, "--to", help="Only before this instant (UTC)."),
+    after: int | None = typer.Option(None, help="In order of the chain, after this sequence."),
+    limit: int = typer.Option(50, min=1, max=_BATCH, help="Rows at the most."),
+    cursor: str | None = typer.Option(None, "--cursor", help="Go on where the last page ended."),
     as_json: bool = JsonOption,
 ) -> None:
-    """List audit entries in order; --json also shows the data of each."""
+    """List audit entries, the newest first; --json also shows the data and the hash of each."""
+    where = AuditFilter(subject=subject, actor=actor, action=action, since=_utc(since), until=_utc(until))
 
     async def work() -> None:
-        found: list[AuditEntry] = []
-        last = after
         async with opened() as (_, store):
-            while len(found) < limit:
-                async with store.begin(read_only=True) as tx:
-                    batch = await tx.audit_entries(after=last, limit=_BATCH)
-                if not batch:
-                    break
-                last = batch[-1].sequence
-                found += [e for e in batch if action in {None, e.action}]
-        rows = [
-            {
-                "sequence": e.sequence,
-                "at": e.at,
-                "actor": e.actor,
-                "action": e.action,
-                "subject": e.subject,
-                **({"data": dict(e.data)} if as_json else {}),
-            }
-            for e in found[:limit]
-        ]
+            if after is None:
+                page = await audit_list(store, where, cursor=cursor, limit=limit)
+            else:
+                page = Page(items=await _onwards(store, where, after, limit), next_cursor=None)
+        rows = [entry_view(e) if as_json else _line(e) for e in page.items]
         show(rows, as_json=as_json, title="Audit log", empty="No entry.")
+        if page.next_cursor and not as_json:
+            out.print(f"More: --cursor {page.next_cursor}", markup=False)
 
     run(work)
+
+
+@audit_log.command("export")
+def export_entries(
+    subject: str | None = typer.Option(None, help="Only about this message id, case, endpoint, …"),
+    actor: str | None = typer.Option(None, help="Only by this actor."),
+    action: str | None = typer.Option(None, help="Only this action."),
+    since: dt.datetime | None = typer.Option(None, "--from", help="Only from this instant (UTC) on."),
+    until: dt.datetime | None = typer.Option(None, "--to", help="Only before this instant (UTC)."),
+) -> None:
+    """Write what matches to standard output as JSON lines, the newest first."""
+    where = AuditFilter(subject=subject, actor=actor, action=action, since=_utc(since), until=_utc(until))
+
+    async def work() -> None:
+        async with opened() as (_, store):
+            async for line in export_lines(store, where):
+                sys.stdout.write(line)
+
+    run(work)
+
+
+def _utc(value: dt.datetime | None) -> dt.datetime | None:
+    return None if value is None else value.replace(tzinfo=dt.UTC)
+
+
+def _line(entry: AuditEntry) -> dict[str, Any]:
+    return {
+        "sequence": entry.sequence,
+        "at": entry.at,
+        "actor": entry.actor,
+        "action": entry.action,
+        "subject": entry.subject,
+        "reason": entry.data.get("reason"),
+    }
+
+
+async def _onwards(store: Store, where: AuditFilter, after: int, limit: int) -> tuple[AuditEntry, ...]:
+    """Entries in order of the chain that the filter holds for."""
+    found: list[AuditEntry] = []
+    while len(found) < limit:
+        async with store.begin(read_only=True) as tx:
+            batch = await tx.audit_entries(after=after, limit=_BATCH, subject=where.subject)
+        if not batch:
+            break
+        after = batch[-1].sequence
+        found += [e for e in batch if _matches(e, where)]
+    return tuple(found[:limit])
+
+
+def _matches(entry: AuditEntry, where: AuditFilter) -> bool:
+    return (
+        where.actor in {None, entry.actor}
+        and where.action in {None, entry.action}
+        and (where.since is None or entry.at >= where.since)
+        and (where.until is None or entry.at < where.until)
+    )

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.core.errors import Conflict, NotFound
+from gateway.core.records import AuditEntry
 from gateway.core.treaty import ledger
 from gateway.core.treaty.ledger import OUTCOMES, Entry
 from gateway.core.treaty.quotas import QuotaKind, limit_of
 from gateway.core.treaty.weeks import week_of
 from gateway.flows.exchange import Exchange
-from gateway.flows.ledger import check_correction, proposal_of, quota_zone, report_zone
+from gateway.flows.ledger import PROPOSED, check_correction, proposal_of, quota_zone, report_zone
+from gateway.flows.ports_audit import AuditFilter
 from gateway.flows.quotas import check_quota
+
+_PROPOSALS: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +66,29 @@ async def preview_quota(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Proposal:
+    """A correction that one person asked for, and that waits for a second one."""
+
+    actor: str
+    at: dt.datetime
+    persons: int | None
+    """None: the event did not happen."""
+    event_at: dt.datetime | None
+    reason: str
+
+
+def _proposal(item: AuditEntry) -> Proposal:
+    persons, at = item.data.get("persons"), item.data.get("event_at")
+    return Proposal(
+        actor=item.actor,
+        at=item.at,
+        persons=persons if isinstance(persons, int) else None,
+        event_at=dt.datetime.fromisoformat(at) if isinstance(at, str) else None,
+        reason=str(item.data.get("reason", "")),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EntryView:
     """An entry of the ledger with what it needs to be judged."""
 
@@ -69,6 +97,8 @@ class EntryView:
     """Whether it counts now; only such a one is corrected."""
     second_person: bool
     """Whether two persons are needed (the agreement)."""
+    proposals: tuple[Proposal, ...] = ()
+    """Newest first; none once the entry does not stand any more."""
 
 
 async def ledger_entry(exchange: Exchange, entry_id: int) -> EntryView:
@@ -77,11 +107,15 @@ async def ledger_entry(exchange: Exchange, entry_id: int) -> EntryView:
         entry = await tx.entry(entry_id)
         if entry is None or entry.side not in OUTCOMES:
             raise NotFound("no such entry of readmitted or admitted persons")
-        stands = ledger.standing(await tx.case_entries(entry.reference), entry.side)
+        standing = ledger.standing(await tx.case_entries(entry.reference), entry.side)
+        asked = await tx.find_audit(AuditFilter(subject=entry.message_id, action=PROPOSED), limit=_PROPOSALS)
+    stands = standing is not None and standing.entry_id == entry_id
+    mine = tuple(_proposal(item) for item in asked.items if item.data.get("entry") == entry_id)
     return EntryView(
         entry=entry,
-        stands=stands is not None and stands.entry_id == entry_id,
+        stands=stands,
         second_person=exchange.agreement.balance.second_person,
+        proposals=mine if stands else (),
     )
 
 
