@@ -25,7 +25,9 @@ from gateway.cli import (
     proof,
     returned,
     rules,
+    search,
     send,
+    settings,
     users,
     watch,
 )
@@ -71,8 +73,11 @@ app.command("watch")(watch.watch)
 app.command("bench")(bench.bench)
 app.command("conformance")(conformance.conformance)
 app.add_typer(send.client, name="client")
+app.command("overview")(search.overview)
 app.add_typer(listing.messages, name="messages")
 app.add_typer(listing.cases, name="cases")
+app.add_typer(search.filters, name="filters")
+app.add_typer(search.finding, name="search")
 app.add_typer(deadlines.deadlines, name="deadlines")
 app.add_typer(holds.holds, name="holds")
 app.add_typer(batches.batches, name="batches")
@@ -89,6 +94,8 @@ app.add_typer(balance.report, name="report")
 app.add_typer(keys.keys, name="keys")
 app.add_typer(partner.partner, name="partner")
 app.add_typer(rules.rules, name="rules")
+app.add_typer(settings.settings, name="settings")
+app.add_typer(settings.agreement, name="agreement")
 
 
 def main() -> None:

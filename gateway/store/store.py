@@ -17,10 +17,12 @@ from gateway.store import blobs
 from gateway.store.actions import ActionTransaction
 from gateway.store.alerts import AlertTransaction
 from gateway.store.apisecurity import SecurityTransaction
+from gateway.store.audit import AuditTransaction
 from gateway.store.balance import BalanceTransaction
 from gateway.store.blobs import BlobTransaction
 from gateway.store.cases import CaseTransaction
 from gateway.store.deadlines import DeadlineTransaction
+from gateway.store.endpoints import EndpointTransaction
 from gateway.store.figures import FigureTransaction
 from gateway.store.holds import HoldTransaction
 from gateway.store.inbox import InboxEventTransaction
@@ -55,6 +57,8 @@ class SqlTransaction(
     SearchTransaction,
     ActionTransaction,
     FigureTransaction,
+    AuditTransaction,
+    EndpointTransaction,
     RevealTransaction,
 ):
     """Implements ``gateway.flows.ports.Transaction``."""
