@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import dataclass
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
+from dataclasses import dataclass, field
+from email.charset import QP, Charset
+from email.header import Header
+from email.mime.multipart import MIMEMultipart
+from email.mime.nonmultipart import MIMENonMultipart
+from email.policy import compat32
+from email.utils import format_datetime, formataddr
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -23,6 +25,7 @@ from gateway.core.errors import Side
 
 MEDIA_TYPE: Final = "application/cloudevents+json"
 CLOUD_TYPES: Final = {event: f"passerelle.alert.{event.value}.v1" for event in AlertEvent}
+_WIRE: Final = compat32.clone(linesep="\r\n")
 _ZONES: Final = {"en": ("Europe/London", "London"), "fr": ("Europe/Paris", "Paris")}
 _NAMED: Final = 5  # message ids in a mail; the page shows more
 EVENT_WORDS: Final = {
@@ -224,9 +227,18 @@ def _named(told: Told, language: str) -> list[str]:
 # ---- on the wire --------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Letter:
+    """A mail as it goes to the server; ``content`` is RFC 5322 with CRLF."""
+
+    sender: str
+    to: str = field(repr=False)
+    content: bytes = field(repr=False)
+
+
 def mail(
     told: Told, *, number: str, side: roles.Side, sender: str, to: str, link: str, at: dt.datetime
-) -> EmailMessage:
+) -> Letter:
     """The mail to operators of one side: their language first, the other below, each part marked.
 
     ``number`` tells notices apart: a mail that leaves twice after a crash has one Message-ID. All mails of an
@@ -235,24 +247,31 @@ def mail(
     """
     first = "fr" if side is roles.Side.FR else "en"
     order = (first, "en" if first == "fr" else "fr")
-    domain = Address(addr_spec=sender).domain
-    message = EmailMessage(policy=SMTP)
-    message["From"] = Address("Passerelle", addr_spec=sender)
-    message["To"] = Address(addr_spec=to)
-    message["Subject"] = subject(told, first)
+    domain = sender.rpartition("@")[2]
+    message = MIMEMultipart("mixed", boundary=f"=-passerelle-notice-{number}")
+    message["From"] = formataddr(("Passerelle", sender))
+    message["To"] = to
+    # the newer EmailMessage folds long subjects with accents wrongly (seen with Python 3.11)
+    message["Subject"] = Header(subject(told, first), "utf-8", header_name="Subject").encode()
     message["Date"] = format_datetime(at)
     message["Message-ID"] = f"<notice.{number}@{domain}>"
     message["References"] = f"<alert.{told.alert_id}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
-    message.make_mixed()  # before any Content- header: it would move those into a part
     message["Content-Language"] = ", ".join(order)
     for language in order:
-        part = EmailMessage(policy=SMTP)
-        part.set_content(text(told, language, link), cte="quoted-printable")
+        part = MIMENonMultipart("text", "plain")
+        part.set_payload(text(told, language, link), _readable())
         part["Content-Language"] = language
         part["Content-Disposition"] = "inline"
         message.attach(part)
-    return message
+    return Letter(sender=sender, to=to, content=message.as_bytes(policy=_WIRE))
+
+
+def _readable() -> Charset:
+    """UTF-8 as quoted-printable: most of it can be read in a log of a mail server's queue."""
+    charset = Charset("utf-8")
+    charset.body_encoding = QP
+    return charset
 
 
 def cloud_event(told: Told, *, number: str, issuer: str, link: str) -> bytes:

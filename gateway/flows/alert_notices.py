@@ -13,7 +13,6 @@ import datetime as dt
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.message import EmailMessage
 from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -21,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.core import roles
 from gateway.core.alert_kinds import Severity
 from gateway.core.alert_records import Notice, NoticeAttempt, NoticeState
-from gateway.core.alert_words import MEDIA_TYPE, Told, cloud_event, mail, read
+from gateway.core.alert_words import MEDIA_TYPE, Letter, Told, cloud_event, mail, read
 from gateway.core.alerts import AlertEvent, Recipient, Via
 from gateway.core.errors import ConfigError, PasserelleError, PeerUnavailable
 from gateway.core.retry import DEFAULT_SCHEDULE, RetryAt, RetrySchedule, decide
@@ -36,7 +35,7 @@ _BATCH: Final = 20
 
 
 class Mailer(Protocol):
-    async def send(self, message: EmailMessage) -> None:
+    async def send(self, letter: Letter) -> None:
         """Hands the mail to the mail server. Raises MailUnavailable, MailRefused."""
         ...
 
@@ -125,7 +124,7 @@ async def deliver(
     if recipient.via is Via.MAIL:
         if sender.mailer is None:
             raise ConfigError("smtp.host is not set: no mail can be sent")
-        message = mail(
+        letter = mail(
             told,
             number=number,
             side=recipient.side or roles.Side.UK,
@@ -134,7 +133,7 @@ async def deliver(
             link=link,
             at=now,
         )
-        await sender.mailer.send(message)
+        await sender.mailer.send(letter)
         return
     body = cloud_event(told, number=number, issuer=sender.issuer, link=link)
     headers = signed_headers(f"alert_{number}", body, key=sender.key, now=now)

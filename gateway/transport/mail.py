@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import dataclass, field
-from email.message import EmailMessage
 from enum import StrEnum
 
 import aiosmtplib
 
+from gateway.core.alert_words import Letter
 from gateway.core.errors import ConfigError, MailRefused, MailUnavailable
 
 
@@ -44,12 +44,14 @@ class SmtpMailer:
         if self.password is not None and self.security is Security.UNSAFE_PLAIN:
             raise ConfigError("smtp.username: a password must not travel without TLS; use starttls or tls")
 
-    async def send(self, message: EmailMessage) -> None:
+    async def send(self, letter: Letter) -> None:
         """Raises MailUnavailable, MailRefused."""
         try:
             async with asyncio.timeout(2 * self.timeout_s):  # the library's limit is for one reply
                 await aiosmtplib.send(
-                    message,
+                    letter.content,
+                    sender=letter.sender,
+                    recipients=[letter.to],
                     hostname=self.host,
                     port=self.port,
                     username=self.username,

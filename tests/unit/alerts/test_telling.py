@@ -221,7 +221,7 @@ def _parts(side: Side, value: Any) -> Any:
         link=LINK,
         at=utc("2026-11-23 14:06"),
     )
-    return email.message_from_bytes(made.as_bytes(), policy=email.policy.default)
+    return email.message_from_bytes(made.content, policy=email.policy.default)
 
 
 def test_a_mail_speaks_both_languages_the_readers_own_first() -> None:
