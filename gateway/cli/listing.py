@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import typer
 
-from contracts.codes import CaseKind, Direction, MessageType
+from contracts.codes import CaseKind, Direction
 from gateway.cli.common import JsonOption, MessageId, cell, fail, opened, out, print_json, run, show
 from gateway.core.records import CaseRecord, MessageRecord, MessageStatus
 from gateway.flows.exchange import Exchange
@@ -90,30 +90,6 @@ def case_row(record: CaseRecord) -> dict[str, Any]:
         "created_at": record.created_at,
         "updated_at": record.updated_at,
     }
-
-
-@messages.command("list")
-def list_messages(
-    type_: MessageType | None = typer.Option(None, "--type", help="Only this type."),
-    status: MessageStatus | None = typer.Option(None, help="Only this status."),
-    direction: Direction | None = typer.Option(None, help="Only this direction."),
-    reference: str | None = typer.Option(None, help="Only this case."),
-    limit: int = LimitOption,
-    cursor: str | None = CursorOption,
-    as_json: bool = JsonOption,
-) -> None:
-    """List messages, newest first."""
-    where = MessageFilter(reference=reference, type=type_, direction=direction, status=status)
-
-    async def work() -> None:
-        async with opened() as (_, store), store.begin() as tx:
-            page = await tx.list_messages(where, cursor=cursor, limit=limit)
-        rows = [message_row(r) if as_json else message_line(r) for r in page.items]
-        show(rows, as_json=as_json, title="Messages", empty="No message matches.")
-        if page.next_cursor and not as_json:
-            out.print(f"More: --cursor {page.next_cursor}", markup=False)
-
-    run(work)
 
 
 def _detail(record: MessageRecord, attempts: Any, evidence: Any) -> Mapping[str, Any]:

@@ -36,10 +36,15 @@ _BACKLOG: Final = {
     Direction.UK_TO_FR: _UNDELIVERED,
     Direction.FR_TO_UK: (*_UNDELIVERED, MessageStatus.DELIVERED, MessageStatus.FAILED),
 }
-_SEALING: Final = {
-    Direction.UK_TO_FR: ("as4-sign", "encryption"),
-    Direction.FR_TO_UK: ("as4-decrypt", "signature"),
+_ONLY_HERE: Final = {
+    "as4-sign": Direction.UK_TO_FR,
+    "as4-decrypt": Direction.FR_TO_UK,
+    "encryption": Direction.UK_TO_FR,
+    "signature": Direction.FR_TO_UK,
+    "tls": Direction.FR_TO_UK,
 }
+"""Words in the name of a certificate (``gateway.certificates``) that only one direction depends on; ours for
+signing and the partner's for decryption when we send, the others, and our TLS server, when France does."""
 
 
 class Need(StrEnum):
@@ -182,6 +187,11 @@ async def _circuits(tx: Transaction, exchange: Exchange, direction: Direction) -
     return tuple([await tx.breaker(name) for name in names])
 
 
+def _needed_by(certificate: Certificate) -> tuple[Direction, ...]:
+    only = {_ONLY_HERE[word] for word in certificate.name.split() if word in _ONLY_HERE}
+    return tuple(only) or tuple(Direction)
+
+
 def _card(
     direction: Direction,
     marks: RouteMarks,
@@ -189,8 +199,7 @@ def _card(
     circuits: tuple[Breaker, ...],
     certificates: Sequence[Certificate],
 ) -> RouteCard:
-    ours, theirs = _SEALING[direction]
-    needed = [c for c in certificates if c.name.startswith(ours) or c.name.endswith(theirs)]
+    needed = [c for c in certificates if direction in _needed_by(c)]
     waiting = _BACKLOG[direction]
     return RouteCard(
         direction=direction,

@@ -137,16 +137,16 @@ _WARNED = (
     .limit(bindparam("most"))
 )
 
+_KEPT = ("query", "shared", "saved_at")
 _SAVE = {
-    name: module.insert(s.saved_filters).on_conflict_do_update(
+    name: statement.on_conflict_do_update(
         index_elements=["side", "owner", "name"],
-        set_={
-            "query": bindparam("query"),
-            "shared": bindparam("shared"),
-            "saved_at": bindparam("saved_at", type_=t.Instant()),
-        },
+        set_={column: statement.excluded[column] for column in _KEPT},
     )
-    for name, module in (("sqlite", sqlite), ("postgresql", postgresql))
+    for name, statement in (
+        ("sqlite", sqlite.insert(s.saved_filters)),
+        ("postgresql", postgresql.insert(s.saved_filters)),
+    )
 }
 _SAVED = (
     select(s.saved_filters)
