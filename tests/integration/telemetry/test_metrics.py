@@ -1,4 +1,4 @@
-"""Metrics of real processes: names that dashboard and rules use exist, figures are right, access is closed."""
+"""Metrics of real processes: names that dashboard and rules use exist, figures right, access closed."""
 
 from __future__ import annotations
 
