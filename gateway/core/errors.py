@@ -310,6 +310,13 @@ class Forbidden(ApiError):
     http_status = 403
 
 
+class FormRefused(ApiError):
+    """A form of the console that is out of date or was sent from elsewhere (CSRF)."""
+
+    code = "form_refused"
+    http_status = 403
+
+
 class IdempotencyKeyMissing(ApiError):
     code = "idempotency_key_missing"
 

@@ -16,6 +16,9 @@ _SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "not_found": N_("There is nothing at this address, or it is there no more."),
         "forbidden": N_("Your roles do not allow this. An administrator gives roles."),
+        "form_refused": N_(
+            "This form is out of date or came from elsewhere. Open the page again and repeat."
+        ),
         "invalid_parameter": N_("One of the values is not allowed. Go back and correct it."),
         "bad_cursor": N_("This list has changed. Begin again at its first page."),
         "conflict": N_("This is not possible now: something has changed. Look at the page again."),

@@ -23,7 +23,7 @@ import aiohttp_jinja2
 from aiohttp import web
 from markupsafe import Markup
 
-from gateway.core.errors import Forbidden, NotFound, PasserelleError
+from gateway.core.errors import Forbidden, FormRefused, NotFound, PasserelleError
 from gateway.core.people import SessionRecord, Stage, UserRecord
 from gateway.core.people import User as User
 from gateway.core.roles import Permission
@@ -110,7 +110,7 @@ async def checked_form(request: web.Request) -> Mapping[str, str]:
     form = await request.post()
     given = str(form.get(CSRF_FIELD, ""))
     if not hmac.compare_digest(given.encode(), csrf_token(request).encode()):
-        raise Forbidden("the form is out of date or came from elsewhere; open the page again and repeat")
+        raise FormRefused("the form is out of date or came from elsewhere; open the page again and repeat")
     return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
@@ -232,14 +232,17 @@ async def _look_up(request: web.Request) -> None:
 
 
 def _check_origin(request: web.Request) -> None:
-    """A browser says where a form was: Sec-Fetch-Site, or Origin. Raises Forbidden."""
+    """A browser says where a form was: Sec-Fetch-Site, and Origin, which is ``null`` where the browser or
+    a proxy keeps it back: then the former and the CSRF token decide. Raises FormRefused."""
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     elsewhere = site is not None and site not in {"same-origin", "none"}
+    if origin == "null" and site == "same-origin":
+        origin = None
     if origin is not None and urlsplit(origin).netloc != request.host:
         elsewhere = True
     if elsewhere:
-        raise Forbidden("the form came from elsewhere; open the page here and repeat")
+        raise FormRefused("the form came from elsewhere; open the page here and repeat")
 
 
 def _redirect(request: web.Request) -> str | None:
@@ -327,7 +330,7 @@ def secure_headers(response: web.StreamResponse) -> None:
     response.headers["Content-Security-Policy"] = CSP
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Frame-Options"] = "DENY"
-    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Referrer-Policy"] = "same-origin"  # with no-referrer a browser says Origin: null
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     response.headers.setdefault("Cache-Control", "no-store")

@@ -248,7 +248,7 @@ async def test_headers_of_every_answer(world: World, inside: Browser) -> None:
             assert "unsafe" not in policy
             assert answer.headers["X-Frame-Options"] == "DENY"
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
-            assert answer.headers["Referrer-Policy"] == "no-referrer"
+            assert answer.headers["Referrer-Policy"] == "same-origin"
             if "static" not in path:
                 assert answer.headers["Cache-Control"] == "no-store"
 
