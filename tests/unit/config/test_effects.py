@@ -19,6 +19,7 @@ from gateway.config import Settings, make_settings
 from gateway.core.errors import ConfigError
 from gateway.core.records import Channel
 from gateway.flows.ports import Store
+from gateway.tracing import make_tracing
 from gateway.web import as4 as as4_web
 from gateway.wiring import (
     breaker_policy,
@@ -61,6 +62,14 @@ class Made:
     def uk_settings(self) -> Any:
         app = self.uk_app()
         return next(v.settings for v in app.values() if hasattr(v, "token_signer"))
+
+    def traced(self) -> bool:
+        part = self.settings.tracing.model_copy(update={"endpoint": "http://127.0.0.1:1/v1/traces"})
+        tracing = make_tracing(part)
+        assert tracing is not None
+        parent = tracing.traceparent("01a209a5-3441-7bec-8c67-0b3606c46e59")
+        tracing.close()
+        return parent is not None and parent.endswith("-01")
 
     def as4_app(self) -> Any:
         return make_french_app(self.instance, self.exchange(), self.instance.make_access_point())
@@ -165,6 +174,8 @@ EFFECTS: dict[str, tuple[Any, Look, Any]] = {
     ),
     "worker.drain_s": (1.5, lambda m: m.worker().plan.drain_s, 1.5),
     "holds.two_persons": (["row7."], lambda m: m.exchange().holds.of("row7.located_in_france").persons, 2),
+    "metrics.cache_s": (30, lambda m: m.uk_settings().metrics_cache_s, 30),
+    "tracing.sample": (0, lambda m: m.traced(), False),
     "webhooks.timeout_s": (1.25, lambda m: webhook_transport(m.instance)._timeout.total, 1.25),
     "webhooks.unsafe_private_targets": (
         True,
@@ -180,6 +191,11 @@ ELSEWHERE = {
     "as4.port": "test_lives: the address the ministry posts to",
     "database.password_file": "test_database_password",
     "webhooks.unsafe_plain_http": "test_plain_webhooks_need_the_unsafe_option",
+    **dict.fromkeys(
+        ("metrics.host", "metrics.port", "metrics.token_file", "tracing.endpoint"),
+        "test_metrics, test_traces: processes that listen there, and ask for the token",
+    ),
+    "metrics.unsafe_plain_http": "test_plain_http_needs_the_unsafe_option",
     "log.level": "test_processes: what the gateway's process writes",
     "log.format": "test_processes: what the gateway's process writes",
     **dict.fromkeys(
@@ -295,6 +311,7 @@ def test_our_certificate_is_shown_only_when_asked(world: World, monkeypatch: pyt
         {"uk_api": {"host": "192.0.2.1", "tls": False}},
         {"as4": {"host": "192.0.2.1", "tls": False}},
         {"france": {"url": "http://as4.example.fr/as4"}},
+        {"metrics": {"host": "192.0.2.1", "port": 9464}},
     ],
 )
 def test_plain_http_needs_the_unsafe_option(values: dict[str, dict[str, Any]]) -> None:
@@ -302,7 +319,7 @@ def test_plain_http_needs_the_unsafe_option(values: dict[str, dict[str, Any]]) -
     ((section, chosen),) = values.items()
     with pytest.raises(ConfigError):
         make_settings(values)
-    for other in {"uk_api", "as4", "france"} - {section}:
+    for other in {"uk_api", "as4", "france", "metrics"} - {section}:
         with pytest.raises(ConfigError):
             make_settings({**values, other: {"unsafe_plain_http": True}})
     make_settings({section: {**chosen, "unsafe_plain_http": True}})
