@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from tests.fixtures.temporary import remove_process_folders
 from tests.report import as4_results
 
 
@@ -16,6 +17,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     as4_results.configure(config)
+
+
+def pytest_unconfigure() -> None:
+    remove_process_folders()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
