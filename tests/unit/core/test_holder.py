@@ -161,7 +161,7 @@ def _codes() -> list[str]:
 
 @pytest.mark.parametrize("code", _codes())
 def test_every_code_is_explained(code: str) -> None:
-    """Every error of deliveries, every ebMS code and every rule: outcome, cause and cure in both languages."""
+    """Errors of deliveries, ebMS codes and rules: outcome, cause and cure in both languages."""
     found = explain(code)
     assert found.known, code
     assert said(found.outcome)
