@@ -14,7 +14,7 @@ from rich.table import Table
 
 from gateway.cli.common import err, fail, out, print_json, print_table
 from gateway.cli.demo.runner import Shown, run_demo
-from gateway.cli.demo.stage import OPERATOR
+from gateway.cli.demo.stage import OPERATOR, PEOPLE
 from gateway.cli.demo.story import StoryFailed
 from gateway.core.errors import PasserelleError
 from gateway.shutdown import stop_on_signal
@@ -62,6 +62,7 @@ async def _stay(shown: Shown) -> None:
     out.print(
         f"\nConsole   {shown.console_url}\n"
         f"  log in    {OPERATOR} / {shown.folders.password}\n"
+        f"            the same for {', '.join(name for name, _, _ in PEOPLE if name != OPERATOR)}\n"
         f"API docs  {shown.console_url.removesuffix('/console')}/docs\n"
         f"Folder    {folder}\n"
         f"Try       {_program()} -C {folder} messages list\n\n"
