@@ -71,6 +71,8 @@ def _sql(dialect: str, rows: int, start_ms: int, party: str) -> dict[str, str]:
         if way and kind != "Acknowledgement"
     )
     age = f"({rows} - n)"
+    # each level is computed once per row: merged into one, every expression would hold the ones below it
+    alone = "OFFSET 0" if postgresql else "LIMIT -1 OFFSET 0"
     few, some = max(rows // 5000, 20), max(rows // 500, 100)
     outage = f"n BETWEEN {rows // 3} AND {rows // 3 + rows // 250}"
     status = f"""CASE
@@ -109,7 +111,7 @@ def _sql(dialect: str, rows: int, start_ms: int, party: str) -> dict[str, str]:
         FROM (SELECT n, k, dice, at, {message_id} AS message_id, type,
             CASE WHEN type IN ({incoming}) OR type = 'Acknowledgement' AND n % {PER_CASE} = 1 THEN 'FR_TO_UK' ELSE 'UK_TO_FR' END AS direction
         FROM (SELECT n, k, dice, at, CASE {rare} {usual} END AS type
-        FROM (SELECT n, {k} AS k, {dice} AS dice, {at} AS at FROM {series(rows)}) AS a) AS b) AS c) AS d"""
+        FROM (SELECT n, {k} AS k, {dice} AS dice, {at} AS at FROM {series(rows)} {alone}) AS a {alone}) AS b {alone}) AS c {alone}) AS d"""
     case_rows = f"""INSERT INTO cases (reference, kind, conversation_id, status, priority, created_at, updated_at)
         SELECT {reference}, CASE WHEN k % 4 = 0 THEN 'nomination' ELSE 'readmission' END,
             '00000000-0000-4000-8000-' || {hexed("k", 12)}, CASE WHEN k > {cases} * 9 / 10 THEN 'requested'
@@ -118,6 +120,9 @@ def _sql(dialect: str, rows: int, start_ms: int, party: str) -> dict[str, str]:
         FROM (SELECT n - 1 AS k FROM {series(cases)}) AS a"""
     if postgresql:
         case_rows = case_rows.replace(f"k * {YEAR_MS}", f"k::bigint * {YEAR_MS}")
+    octet = "'\\x00'::bytea" if postgresql else "X'00'"
+    key_rows = f"""INSERT INTO case_keys (reference, kek_id, wrapped, destroyed_at)
+        SELECT reference, 'none', {octet}, NULL FROM cases"""
     attempt_rows = f"""INSERT INTO attempts (message_id, channel, endpoint, number, started_at, finished_at,
             outcome, http_status, detail)
         SELECT message_id, 'as4', '{party}', 1, received_at, received_at + 400,
@@ -144,6 +149,7 @@ def _sql(dialect: str, rows: int, start_ms: int, party: str) -> dict[str, str]:
         SELECT 'document', {hexed("k", 64)}, {reference} FROM (SELECT n - 1 AS k FROM {series(cases)}) AS a"""
     return {
         "cases": case_rows,
+        "case_keys": key_rows,
         "messages": messages,
         "attempts": attempt_rows,
         "outbox": outbox_rows,
