@@ -28,6 +28,7 @@ from gateway.cli import (
     search,
     send,
     settings,
+    showing,
     users,
     watch,
 )
@@ -74,6 +75,7 @@ app.command("bench")(bench.bench)
 app.command("conformance")(conformance.conformance)
 app.add_typer(send.client, name="client")
 app.command("overview")(search.overview)
+app.command("reveal")(showing.reveal)
 app.add_typer(listing.messages, name="messages")
 app.add_typer(listing.cases, name="cases")
 app.add_typer(search.filters, name="filters")
