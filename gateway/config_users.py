@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from gateway.config_sections import Seconds, _Section, check_url
 from gateway.core.batches import BatchPolicy
+from gateway.core.errors import InvalidParameter
 from gateway.core.lockout import Lockout
 from gateway.core.oidc import ProviderPlan
 from gateway.core.people import clean_roles
@@ -149,8 +150,10 @@ class Oidc(_Section):
         if self.create_accounts and not self.roles:
             raise ValueError("create_accounts needs roles: nobody gets an account without a role")
         for wanted in self.role_map.values():
-            if wanted:
+            try:
                 clean_roles(wanted)
+            except InvalidParameter as exc:
+                raise ValueError(exc.detail) from exc
         return self
 
     @property

@@ -239,7 +239,11 @@ def _check_origin(request: web.Request) -> None:
     elsewhere = site is not None and site not in {"same-origin", "none"}
     if origin == "null" and site == "same-origin":
         origin = None
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    ours = {
+        request.host,
+        urlsplit(request.app[SERVICES].exchange.issuer).netloc,
+    }  # as bound; as the public knows us
+    if origin is not None and urlsplit(origin).netloc not in ours:
         elsewhere = True
     if elsewhere:
         raise FormRefused("the form came from elsewhere; open the page here and repeat")

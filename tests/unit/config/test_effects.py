@@ -16,6 +16,7 @@ import pytest
 
 from gateway.bootstrap import Instance
 from gateway.config import Settings, make_settings
+from gateway.config_users import Oidc
 from gateway.core.errors import ConfigError
 from gateway.core.records import Channel
 from gateway.flows.ports import Store
@@ -34,6 +35,7 @@ from gateway.wiring import (
 )
 from tests.fixtures.agreements import PULLED_FR, agreement
 from tests.fixtures.world import World, make_world
+from tests.unit.config.test_people_settings import CONSOLE
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +193,9 @@ ELSEWHERE = {
     "as4.port": "test_lives: the address the ministry posts to",
     "database.password_file": "test_database_password",
     "webhooks.unsafe_plain_http": "test_plain_webhooks_need_the_unsafe_option",
+    "console.proxies": "tests/integration/people/test_http: test_addresses_behind_a_proxy",
+    **{f"console.{name}": "test_people_settings" for name in CONSOLE},
+    **{f"oidc.{name}": "test_people_settings" for name in Oidc.model_fields},
     **dict.fromkeys(
         ("metrics.host", "metrics.port", "metrics.token_file", "tracing.endpoint"),
         "test_metrics, test_traces: processes that listen there, and ask for the token",
