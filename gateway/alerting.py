@@ -82,6 +82,9 @@ class Alerting:
                 await self._answers_again(around)
         except (Unavailable, TimeoutError):
             await self._no_database()
+        except Exception:  # noqa: BLE001 — whatever it is, nobody would be told of anything while it lasts
+            get_logger().exception("alerts.bug")
+            await self._no_database()
 
     # ---- without a database ---------------------------------------------------------------------
 

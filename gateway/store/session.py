@@ -64,9 +64,10 @@ def translated() -> Iterator[None]:
 
 
 def _is_conflict(error: DBAPIError) -> bool:
-    """Deadlock or serialisation failure on PostgreSQL (SQLSTATE class 40), or shutting down (57)."""
+    """SQLSTATE classes of PostgreSQL that pass: connection (08), deadlock or serialisation failure (40),
+    disk, memory or connections used up (53), not ready (55), shutting down (57), system error (58)."""
     state = str(getattr(error.orig, "sqlstate", "") or "")
-    return state.startswith(("40", "57"))
+    return state.startswith(("08", "40", "53", "55", "57", "58"))
 
 
 class Wakeups:
