@@ -86,6 +86,22 @@ async def handshake(url: str, tls: ssl.SSLContext) -> str | None:
     return str(version)
 
 
+async def test_plain_http_gets_no_answer(world: World) -> None:
+    """Without any setting the listener speaks TLS: a plain request gets not one octet of HTTP, and says
+    nothing about the gateway."""
+    async with listening(world) as running:
+        assert running.as4_url.startswith("https://")
+        for line in (b"GET /as4 HTTP/1.1", b"POST /as4 HTTP/1.1"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", world.as4_port)
+            writer.write(line + b"\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            with contextlib.suppress(ConnectionError):
+                assert b"HTTP" not in await asyncio.wait_for(reader.read(), 10)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+
 @pytest.mark.parametrize(("version", "name"), [("TLSv1_2", "TLSv1.2"), ("TLSv1_3", "TLSv1.3")])
 async def test_tls_12_and_13_are_accepted(world: World, version: str, name: str) -> None:
     """A caller that speaks only one of them is served (TA39, TA40)."""
