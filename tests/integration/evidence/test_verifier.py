@@ -1,4 +1,4 @@
-"""The stand-alone verifier: genuine bundles hold, every kind of tampering is found, retention changes nothing."""
+"""The stand-alone verifier: genuine bundles hold, tampering is found, retention changes nothing."""
 
 from __future__ import annotations
 
