@@ -177,6 +177,12 @@ async def _follow_json() -> None:
     async with opened() as (instance, store):
         exchange = instance.exchange(store)
         after, stop = await newest(store), _stop_quietly()
+        sys.stdout.write(
+            _line(
+                {"sequence": after, "at": instance.clock.now(), "event": "watch.started", "subject": "watch"}
+            )
+        )
+        sys.stdout.flush()
 
         async def follow() -> None:
             async for entries in _changes(exchange, after):
