@@ -16,6 +16,7 @@ import pytest
 
 from gateway.bootstrap import Instance
 from gateway.config import Settings, make_settings
+from gateway.config_alerts import Alerts, Smtp
 from gateway.config_users import Oidc
 from gateway.core.errors import ConfigError
 from gateway.core.records import Channel
@@ -196,6 +197,8 @@ ELSEWHERE = {
     "console.proxies": "tests/integration/people/test_http: test_addresses_behind_a_proxy",
     **{f"console.{name}": "test_people_settings" for name in CONSOLE},
     **{f"oidc.{name}": "test_people_settings" for name in Oidc.model_fields},
+    **{f"alerts.{name}": "tests/unit/alerts/test_settings" for name in Alerts.model_fields},
+    **{f"smtp.{name}": "tests/unit/alerts/test_settings" for name in Smtp.model_fields},
     **dict.fromkeys(
         ("metrics.host", "metrics.port", "metrics.token_file", "tracing.endpoint"),
         "test_metrics, test_traces: processes that listen there, and ask for the token",
