@@ -12,6 +12,7 @@ from enum import Enum, StrEnum
 from typing import Any, Final
 
 import msgspec
+from babel import Locale
 
 from contracts import codelists, model
 from contracts.codes import MessageType
@@ -31,6 +32,7 @@ _SPECIAL: Final = {
     (model.StatusUpdate, "code"): Mask.HIDE,
 }
 """Fields that share their name with others and are shown otherwise."""
+_COUNTRIES: Final = frozenset({"nationalities", "former_nationalities", "birth_country", "issuing_country"})
 Json = dict[str, Any]
 
 
@@ -103,13 +105,13 @@ def _many(
     if not revealed and mask is not Mask.SHOW:
         yield _row(path, words, Words(HIDDEN, HIDDEN), depth, masked=True)
         return
-    shown = [_text(v) for v in values]
+    shown = [_text(v, path) for v in values]
     yield _row(path, words, Words(", ".join(w.en for w in shown), ", ".join(w.fr for w in shown)), depth)
 
 
 def _whole(value: object, words: Words, mask: Mask, path: str, depth: int, *, revealed: bool) -> Json:
     if revealed or mask is Mask.SHOW:
-        return _row(path, words, _text(value), depth)
+        return _row(path, words, _text(value, path), depth)
     hidden = masked(value, mask)
     return _row(path, words, Words(hidden, hidden), depth, masked=True)
 
@@ -124,9 +126,11 @@ def masked(value: object, mask: Mask) -> str:
     return HIDDEN
 
 
-def _text(value: object) -> Words:
-    """A value in words of both sides."""
+def _text(value: object, path: str) -> Words:
+    """A value in words of both sides; ``path`` tells countries from other texts."""
     match value:
+        case str() if path.rpartition("/")[2] in _COUNTRIES and not isinstance(value, StrEnum):
+            return _country(value)
         case bool():
             return _YES if value else _NO
         case StrEnum():
@@ -142,6 +146,15 @@ def _text(value: object) -> Words:
         case _:
             text = str(value)
     return Words(text, text)
+
+
+def _country(code: str) -> Words:
+    """With its alpha-3 code, which is what travels; codes of no country (ICAO XXA) stay as they are."""
+    known = codelists.countries().get(code)
+    if known is None:
+        return Words(code, code)
+    english = Locale("en").territories.get(known.iso2, known.name_fr)
+    return Words(f"{english} ({code})", f"{known.name_fr} ({code})")
 
 
 def _label(member: Enum) -> Words:

@@ -37,7 +37,7 @@ def draw_line(
         f'<desc id="lifeline-text">{escape(description)}</desc>',
     ]
     for n in range(len(steps) - 1):
-        kind = "two" if steps[n + 1]["mark"] == "todo" else "one"
+        kind = "axis" if steps[n + 1]["mark"] == "todo" else "one"
         y = _TOP + n * _ROW
         parts.append(
             f'<line class="{kind}" x1="{_X}" y1="{y + _RADIUS + 3}" x2="{_X}" y2="{y + _ROW - _RADIUS - 3}"/>'
@@ -57,9 +57,8 @@ def _node(
         shape = f'<rect class="stopped" x="{_X - _RADIUS}" y="{y - _RADIUS}" width="{size}" height="{size}"/>'
     else:
         shape = f'<circle class="{css}" cx="{_X}" cy="{y}" r="{_RADIUS}"/>'
-    weight = ' font-weight="700"' if mark in {"now", "goal", "stopped"} else ""
-    soft = ' class="soft"' if mark == "todo" else ""
-    found = [shape, f'<text x="{_TEXT}" y="{y + 4}"{soft}{weight}>{escape(name(step["status"]))}</text>']
+    look = {"todo": ' class="soft"', "done": ""}.get(mark, ' class="current"')
+    found = [shape, f'<text x="{_TEXT}" y="{y + 4}"{look}>{escape(name(step["status"]))}</text>']
     if step["at"] is not None:
         found.append(f'<text class="soft" x="{_TEXT}" y="{y + 20}">{escape(when(step["at"]))}</text>')
     return found
