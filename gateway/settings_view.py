@@ -33,7 +33,7 @@ def settings_view(settings: Settings) -> list[Json]:
     return [
         {
             "name": name,
-            "about": (type(section).__doc__ or "").strip(),
+            "about": (type(section).__doc__ or "").strip().replace("``", ""),
             "settings": list(_section(name, section)),
         }
         for name, section in _sections(settings)

@@ -35,7 +35,7 @@ from gateway.web.console.pages import (
 )
 from gateway.web.console.services import SERVICES as SERVICES
 from gateway.web.console.services import ConsoleServices as ConsoleServices
-from gateway.web.console.session import guard, protect
+from gateway.web.console.session import LARGE_FORMS, guard, protect
 
 HERE: Final = Path(__file__).parent
 _LARGEST_FORM: Final = 64 * 1024
@@ -68,6 +68,7 @@ def make_console(services: ConsoleServices) -> web.Application:
     """The console as a sub-application: ``app.add_subapp("/console", make_console(services))``."""
     app = web.Application(middlewares=[protect], client_max_size=_LARGEST_FORM)
     app[SERVICES] = services
+    app[LARGE_FORMS] = {}
     aiohttp_jinja2.setup(
         app,
         loader=jinja2.FileSystemLoader(HERE / "templates"),

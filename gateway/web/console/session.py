@@ -23,7 +23,7 @@ import aiohttp_jinja2
 from aiohttp import web
 from markupsafe import Markup
 
-from gateway.core.errors import Forbidden, FormRefused, NotFound, PasserelleError
+from gateway.core.errors import Forbidden, FormRefused, NotFound, PasserelleError, TooLarge
 from gateway.core.people import SessionRecord, Stage, UserRecord
 from gateway.core.people import User as User
 from gateway.core.roles import Permission
@@ -66,6 +66,8 @@ class Current:
 USER: web.RequestKey[User] = web.RequestKey("console_user", User)
 CURRENT: web.RequestKey[Current] = web.RequestKey("console_current", Current)
 FORM_SECRET: web.RequestKey[str] = web.RequestKey("console_form_secret", str)
+LARGE_FORMS: web.AppKey[dict[str, int]] = web.AppKey("console_large_forms", dict)
+"""Path → octets of a form there; every other form has the limit of the application."""
 
 
 # ---- for pages ----------------------------------------------------------------------------------
@@ -275,10 +277,18 @@ def error_page(request: web.Request, exc: PasserelleError) -> web.Response:
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
+    except web.HTTPRequestEntityTooLarge:
+        return error_page(request, TooLarge("the form is larger than this page takes"))
     except web.HTTPNotFound:
         return error_page(request, NotFound("there is no page at this address"))
     except PasserelleError as exc:
         return error_page(request, exc)
+
+
+def _with_room(request: web.Request) -> web.Request:
+    """Where a page asks for large forms, whoever is signed in may send one; nobody else anywhere."""
+    most = request.app[LARGE_FORMS].get(request.path) if USER in request else None
+    return request if most is None else request.clone(client_max_size=most)
 
 
 @web.middleware
@@ -286,6 +296,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Steps (2) to (4); runs inside what fills the templates, so that a refusal is a page too."""
     if request.method not in _SAFE:  # (2)
         _check_origin(request)
+        request = _with_room(request)
         await checked_form(request)
     target = _redirect(request)  # (3)
     if target is not None:

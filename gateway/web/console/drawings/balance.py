@@ -167,7 +167,8 @@ def _grid(frame: Frame, points: Sequence[Point], words: Mapping[str, str]) -> Ma
     every = max(1, -(-40 // max(1, int(frame.step))))
     y = frame.height - 10
     for index, point in enumerate(points):
-        if (len(points) - 1 - index) % every == 0:
+        again = index > 0 and points[index - 1].week == point.week  # now, and as it would end
+        if (len(points) - 1 - index) % every == 0 and not again:
             label = f"{words['week']}{int(point.week[-2:])}"
             parts.append(_text("soft", frame.x(index), y, label, anchor="middle"))
     parts.append(_text("", frame.left, _TOP + _UPPER + _GAP - 10, words["difference"]))

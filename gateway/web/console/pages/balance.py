@@ -62,7 +62,8 @@ def in_words(balance: int, language: Language) -> str:
 
 
 def _points(view: Json) -> tuple[list[Point], list[Point]]:
-    """(weeks up to now, weeks to come with the sums as they would be)."""
+    """(weeks up to now, weeks to come with the sums as they would be). The present week is among those to come
+    when something more is expected in it."""
     past = [
         Point(
             week=week["week"],
@@ -80,6 +81,9 @@ def _points(view: Json) -> tuple[list[Point], list[Point]]:
         coming.append(
             Point(week=week["week"], returned=returned, admitted=admitted, difference=week["difference"])
         )
+    first = view["projection"]["weeks"][:1]
+    if first and not first[0]["readmissions"] and not first[0]["admissions"]:
+        del coming[0]
     return past, coming
 
 

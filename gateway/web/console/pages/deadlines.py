@@ -66,6 +66,9 @@ async def deadlines(request: web.Request) -> dict[str, Any]:
     page = await deadline_list(exchange, where, cursor=request.query.get("cursor") or None, limit=PAGE_SIZE)
     return {
         "items": [{**item, "due": dt.datetime.fromisoformat(item["due_at"])} for item in page.items],
+        "notes": list(
+            {i["clock"]: (i["name"], i["unverified"]) for i in page.items if i["unverified"]}.values()
+        ),
         "next_cursor": page.next_cursor,
         "which": which,
         "choices": WHICH,

@@ -19,7 +19,7 @@ from gateway.flows.exchange import Exchange
 from gateway.web.console.forms import one_of, plain
 from gateway.web.console.i18n import N_
 from gateway.web.console.services import SERVICES
-from gateway.web.console.session import checked_form, user_of
+from gateway.web.console.session import LARGE_FORMS, checked_form, user_of
 
 Json = dict[str, Any]
 SEVERITIES: Final = {
@@ -35,6 +35,7 @@ VERDICTS: Final = {
 UNREADABLE: Final = N_(
     "This is no document that a UK system could post: it is not JSON, or names no message type."
 )
+_TRY: Final = "/console/rules/try"
 _FORM_FACTOR: Final = 4
 """A form writes quotation marks, blanks and accents as several characters each."""
 
@@ -98,10 +99,7 @@ async def try_document(request: web.Request) -> Json:
     user_of(request)
     exchange = request.app[SERVICES].exchange
     most = exchange.limits.message_bytes
-    try:
-        form = await checked_form(request.clone(client_max_size=_FORM_FACTOR * most))
-    except web.HTTPRequestEntityTooLarge as exc:
-        raise TooLarge(f"a document has {most} bytes at the most") from exc
+    form = await checked_form(request)
     text, reference = form.get("document", ""), form.get("reference", "").strip()
     content = text.encode("utf-8", "replace")
     if len(content) > most:
@@ -127,6 +125,7 @@ async def _judge(exchange: Exchange, content: bytes, reference: str) -> Rehearsa
 
 
 def add(app: web.Application) -> None:
+    app[LARGE_FORMS][_TRY] = _FORM_FACTOR * app[SERVICES].exchange.limits.message_bytes
     app.router.add_get("/rules", rules)
     app.router.add_get("/rules/try", try_form)
     app.router.add_post("/rules/try", try_document)
