@@ -1,9 +1,10 @@
 """``python -m bench.console [--rows N] [--database postgresql|sqlite]``: pages at ten million messages.
 
-Fills a database with a year of messages (``bench.fill``), starts the console and the API above it as one aiohttp
-process, and asks for every page and listing again and again over loopback: first, deep and last pages, every
-filter. What is measured is the time from the request to the last byte of the answer; the client shares the
-process, so the server alone is faster. Prints a table and writes ``bench/results/console-<database>.json``.
+Fills a database with a year of messages (``bench.fill``), starts the console and the API above it as one
+aiohttp process, and asks for every page and listing again and again over loopback: first, deep and last
+pages, every filter. What is measured is the time from the request to the last byte of the answer; the client
+shares the process, so the server alone is faster. Prints a table and writes
+``bench/results/console-<database>.json``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import asyncio
 import datetime as dt
 import json
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator

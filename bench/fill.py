@@ -1,8 +1,8 @@
-"""Fills a database with messages as years of use would leave them: plain SQL, the same rows on both databases.
+"""Fills a database with a year of messages: plain SQL, the same rows on both databases.
 
-Five messages to a case, spread over the time; three cases in four are readmissions. Of the old messages nearly
+Five messages to a case, spread over time; three cases in four are readmissions. Of the old messages nearly
 all are acknowledged, some were refused, a few stand as dead letters of one old outage; the newest ones are on
-their way. Nothing in the rows is sealed content: pages that open one are measured with real messages.
+their way. Nothing in the rows is sealed content: pages that open one are measured with a real message.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def _sql(dialect: str, rows: int, start_ms: int, party: str) -> dict[str, str]:
     def series(most: int) -> str:
         if postgresql:
             return f"generate_series(1, {most}) AS s(n)"
-        return f"(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {most}) SELECT n FROM s)"
+        counted = f"SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {most}"
+        return f"(WITH RECURSIVE s(n) AS ({counted}) SELECT n FROM s)"
 
     n = "n::bigint" if postgresql else "n"
     at = f"({start_ms} + {n} * {YEAR_MS} / {rows})"
@@ -76,7 +77,7 @@ def _sql(dialect: str, rows: int, start_ms: int, party: str) -> dict[str, str]:
     few, some = max(rows // 5000, 20), max(rows // 500, 100)
     outage = f"n BETWEEN {rows // 3} AND {rows // 3 + rows // 250}"
     status = f"""CASE
-        WHEN {age} < {few} AND direction = 'UK_TO_FR' THEN CASE WHEN dice % 3 = 0 THEN 'sending' ELSE 'accepted' END
+        WHEN {age} < {few} AND direction = 'UK_TO_FR' AND dice % 3 = 0 THEN 'sending'
         WHEN {age} < {few} THEN 'accepted'
         WHEN direction = 'UK_TO_FR' AND {outage} AND dice % 2 = 0 THEN 'failed'
         WHEN direction = 'UK_TO_FR' AND dice BETWEEN 9000 AND 9199 THEN 'rejected'
@@ -97,22 +98,26 @@ def _sql(dialect: str, rows: int, start_ms: int, party: str) -> dict[str, str]:
         f"({'substr(' + hexed('at', 12) + ', 1, 8)'} || '-' || {'substr(' + hexed('at', 12) + ', 9, 4)'}"
         f" || '-7000-8000-' || {hexed('n', 12)})"
     )
-    proven = "(direction = 'UK_TO_FR' AND (status IN ('delivered', 'acknowledged') AND dice <> 77 OR status = 'rejected'))"
-    messages = f"""INSERT INTO messages (message_id, reference, conversation_id, type, direction, status, code,
-            in_reply_to, client_id, as4_message_id, body_sha256, attempts, receipt_verified, received_at,
+    proven = """(direction = 'UK_TO_FR' AND
+        (status IN ('delivered', 'acknowledged') AND dice <> 77 OR status = 'rejected'))"""
+    conversation = f"'00000000-0000-4000-8000-' || {hexed('k', 12)}"
+    messages = f"""INSERT INTO messages (message_id, reference, conversation_id, type, direction, status,
+            code, in_reply_to, client_id, as4_message_id, body_sha256, attempts, receipt_verified, received_at,
             delivered_at, updated_at, in_inbox)
-        SELECT message_id, {reference}, '00000000-0000-4000-8000-' || {hexed("k", 12)}, type, direction, status,
-            {code}, NULL, CASE direction WHEN 'UK_TO_FR' THEN 'home-office' ELSE '{party}' END,
+        SELECT message_id, {reference}, {conversation}, type, direction, status, {code}, NULL, CASE direction WHEN 'UK_TO_FR' THEN 'home-office' ELSE '{party}' END,
             CASE direction WHEN 'UK_TO_FR' THEN NULL ELSE message_id || '@fr.example' END,
             {hexed("n", 64)}, {attempts}, CASE WHEN {proven} THEN 1 ELSE 0 END, at,
             CASE WHEN status IN ('delivered', 'acknowledged') THEN at + 1500 + dice % 5000 END, at + 60000,
             CASE WHEN direction = 'FR_TO_UK' AND status IN ('accepted', 'delivered') THEN 1 ELSE 0 END
         FROM (SELECT n, k, dice, at, message_id, type, direction, {status} AS status
         FROM (SELECT n, k, dice, at, {message_id} AS message_id, type,
-            CASE WHEN type IN ({incoming}) OR type = 'Acknowledgement' AND n % {PER_CASE} = 1 THEN 'FR_TO_UK' ELSE 'UK_TO_FR' END AS direction
+            CASE WHEN type IN ({incoming}) OR type = 'Acknowledgement' AND n % {PER_CASE} = 1
+            THEN 'FR_TO_UK' ELSE 'UK_TO_FR' END AS direction
         FROM (SELECT n, k, dice, at, CASE {rare} {usual} END AS type
-        FROM (SELECT n, {k} AS k, {dice} AS dice, {at} AS at FROM {series(rows)} {alone}) AS a {alone}) AS b {alone}) AS c {alone}) AS d"""
-    case_rows = f"""INSERT INTO cases (reference, kind, conversation_id, status, priority, created_at, updated_at)
+        FROM (SELECT n, {k} AS k, {dice} AS dice, {at} AS at FROM {series(rows)} {alone}) AS a
+            {alone}) AS b {alone}) AS c {alone}) AS d"""
+    case_rows = f"""INSERT INTO cases (reference, kind, conversation_id, status, priority, created_at,
+            updated_at)
         SELECT {reference}, CASE WHEN k % 4 = 0 THEN 'nomination' ELSE 'readmission' END,
             '00000000-0000-4000-8000-' || {hexed("k", 12)}, CASE WHEN k > {cases} * 9 / 10 THEN 'requested'
             WHEN k % 4 = 0 THEN 'arrived' ELSE 'received' END, 0, {start_ms} + k * {YEAR_MS} / {cases},
@@ -142,8 +147,8 @@ def _sql(dialect: str, rows: int, start_ms: int, party: str) -> dict[str, str]:
             CASE WHEN sequence > {rows} * 24 / 25 OR sequence % 9700 = 0 THEN NULL
             ELSE received_at + 86400000 END, NULL
         FROM messages WHERE type IN ('ReadmissionRequest', 'Nomination')"""
-    audit_rows = f"""INSERT INTO audit (sequence, at, actor, action, subject, data, previous_hash, hash)
-        SELECT sequence, received_at, 'gateway', 'message.accepted', message_id, '{{}}', '', ''
+    audit_rows = """INSERT INTO audit (sequence, at, actor, action, subject, data, previous_hash, hash)
+        SELECT sequence, received_at, 'gateway', 'message.accepted', message_id, '{}', '', ''
         FROM messages"""
     identifier_rows = f"""INSERT INTO identifiers (kind, digest, reference)
         SELECT 'document', {hexed("k", 64)}, {reference} FROM (SELECT n - 1 AS k FROM {series(cases)}) AS a"""
