@@ -390,6 +390,8 @@ async def test_an_administrator_changes_somebody(world: World, root: Browser, in
     """Roles, disabling, enabling, second factor, sessions: each shows its result; sessions end."""
     page = "/console/users/kim"
     await root.get(page)
+    assert "This is you." not in root.text
+    assert re.search('id="role-supervisor"[^>]* checked', root.text)
     await root.send(page, display_name="Kim", side="uk", language="en", role="viewer")
     assert root.path == f"{page}?done=changed"
     assert (await inside.get("/console")).path == "/console/login"

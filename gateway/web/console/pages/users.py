@@ -140,7 +140,7 @@ async def _page(request: web.Request, status: int = 200, error: str | None = Non
         {
             "shown": shown,
             "record": shown.user,
-            "self": shown.user.name == user.name,
+            "own": shown.user.name == user.name,
             "roles_known": ROLES,
             "done": DONE.get(request.query.get("done", "")),
             "error": error,
