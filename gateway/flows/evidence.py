@@ -6,6 +6,7 @@ same that the stand-alone verifier runs over an exported bundle.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -134,7 +135,8 @@ def verify(content: bytes, *, known: Known | None, body: bytes | None = None) ->
 
 
 def judged(exchange: Exchange, record: MessageRecord, rows: Sequence[Evidence]) -> Report | None:
-    """The stored proofs of a message, judged now with what this instance knows; None without any proof."""
+    """The stored proofs of a message, judged now with what this instance knows; None without any proof.
+    Some ten milliseconds of arithmetic: for a thread, where others wait."""
     if not rows:
         return None
     return bundle.judge(bundle_files(exchange, record, rows), known=exchange.known)
@@ -145,7 +147,7 @@ async def evidence_report(exchange: Exchange, message_id: str) -> Json:
     async with exchange.store.begin(read_only=True) as tx:
         record = await _record(tx, message_id)
         rows = await tx.evidence(message_id)
-    report = judged(exchange, record, rows)
+    report = await asyncio.to_thread(judged, exchange, record, rows)
     if report is None:
         return {"ok": False, "message": message_summary(record), "proofs": []}
     return report.as_json()

@@ -6,6 +6,7 @@ the same functions that act. Content stays masked unless a reveal of this viewer
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ async def message_view(exchange: Exchange, message_id: str, *, viewer: Viewer | 
     now = exchange.clock.now()
     async with exchange.store.begin(read_only=True) as tx:
         read = await _read(tx, exchange, message_id, viewer, now)
-    report = judged(exchange, read.record, read.evidence)
+    report = await asyncio.to_thread(judged, exchange, read.record, read.evidence)
     own = [d for d in by_due(read.deadlines) if message_id in {d.message_id, d.closed_by}]
     related = related_messages(read.record, read.messages)
     return {

@@ -18,7 +18,7 @@ from contracts.xml import parse_xml
 from gateway.core.as4 import soap
 from gateway.core.as4.content import whole
 from gateway.core.as4.ebms import parse_user_message
-from gateway.core.as4.keys import fingerprint, names
+from gateway.core.as4.keys import CERTIFICATE_ERRORS, fingerprint, names
 from gateway.core.as4.message import UserMessage
 from gateway.core.as4.mime import parse_multipart
 from gateway.core.as4.namespaces import EB, q
@@ -70,6 +70,7 @@ def open_envelope(content: bytes, certificates: Sequence[x509.Certificate]) -> S
     places = _places(signature.references, envelope)
     # (5) KeyInfo
     certificate, chain = _certificate(signature.key_info, envelope, policy, certificates)
+    _check_readable(certificate)
     # (7) signature value; (6), trust, is judged by the caller
     verify.check_value(signature, certificate, policy)
     # (8) digests of what is here
@@ -128,6 +129,14 @@ def _certificate(
     if len(named) != 1:
         raise FailedAuthentication("the certificate that signed is not in the bundle")
     return next(iter(named.values())), tuple(certificates)
+
+
+def _check_readable(certificate: x509.Certificate) -> None:
+    """What is judged of it later can be read: cryptography parses lazily."""
+    try:
+        _ = (certificate.not_valid_before_utc, certificate.subject.rfc4514_string(), certificate.issuer)
+    except CERTIFICATE_ERRORS as exc:
+        raise FailedAuthentication("the signing certificate is malformed") from exc
 
 
 # ---- judging ------------------------------------------------------------------------------------

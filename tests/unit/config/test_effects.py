@@ -195,6 +195,7 @@ ELSEWHERE = {
     "database.password_file": "test_database_password",
     "webhooks.unsafe_plain_http": "test_plain_webhooks_need_the_unsafe_option",
     "console.proxies": "tests/integration/people/test_http: test_addresses_behind_a_proxy",
+    "console.reveal_s": "test_reveal_setting",
     **{f"console.{name}": "test_people_settings" for name in CONSOLE},
     **{f"oidc.{name}": "test_people_settings" for name in Oidc.model_fields},
     **{f"alerts.{name}": "tests/unit/alerts/test_settings" for name in Alerts.model_fields},
