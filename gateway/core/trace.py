@@ -65,4 +65,6 @@ def read_traceparent(value: str | None) -> Caller | None:
 
 def sampled(message_id: str, share: float) -> bool:
     """The same decision on every node: that share of all messages, 0 to 1."""
-    return int(_digest("sample", message_id, 8), 16) < share * 0x1_0000_0000
+    if share >= 1:
+        return True
+    return share > 0 and int(_digest("sample", message_id, 8), 16) < share * 0x1_0000_0000
