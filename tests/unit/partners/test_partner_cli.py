@@ -65,7 +65,9 @@ def as_json(folder: Path, *arguments: str) -> Any:
 
 
 def audit(folder: Path) -> list[dict[str, Any]]:
-    result = CliRunner().invoke(app, ["-C", str(folder), "audit", "list", "--json", "--limit", "500"])
+    result = CliRunner().invoke(
+        app, ["-C", str(folder), "audit", "list", "--json", "--after", "0", "--limit", "500"]
+    )
     found: list[dict[str, Any]] = json.loads(result.stdout)
     return found
 
