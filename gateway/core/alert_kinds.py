@@ -1,5 +1,5 @@
 """What the gateway raises alerts about, as one table: severity, whose side, words in both languages, and what
-ends it. ``docs/alerts.md`` is made from this table (``gateway.core.alert_page``), and so are mails and pages.
+ends it. ``docs/alerts.md`` is made from this table (``gateway.alert_page``), and so are mails and pages.
 
 The words hold places in braces that are filled from the facts of an alert: ``{count}``, ``{subject}`` (an
 endpoint, a time limit, a certificate, a node), ``{value}`` (days, minutes, persons, bytes). Facts never hold

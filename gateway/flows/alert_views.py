@@ -24,7 +24,7 @@ _LISTS: Final = {
     AlertKind.CLOCK_WARNING: "/console/deadlines?clock={clock}",
     AlertKind.CLOCK_BREACH: "/console/deadlines?clock={clock}",
     AlertKind.CERTIFICATE: "/console/partners",
-    AlertKind.NEGATIVE_ACKNOWLEDGEMENT: "/console/messages?status=rejected&direction=uk_to_fr",
+    AlertKind.NEGATIVE_ACKNOWLEDGEMENT: "/console/messages?status=rejected&direction=UK_TO_FR",
     AlertKind.PRIVACY_BREACH: "/console/audit?action=privacy.incident",
     AlertKind.BALANCE_THRESHOLD: "/console/balance",
     AlertKind.AUDIT_CHAIN: "/console/audit",
