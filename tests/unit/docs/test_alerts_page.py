@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.alert_page import renewed, table
 from gateway.config import make_settings
 from gateway.core.alert_kinds import AlertKind
-from gateway.alert_page import renewed, table
 from gateway.core.alert_words import CLOUD_TYPES
 
 PAGE = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text("utf-8")
