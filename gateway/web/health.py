@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from gateway.config_sections import is_loopback
-from gateway.core.errors import Forbidden, Unauthorized
 from gateway.flows.exchange import Exchange
 from gateway.flows.figures import FigureCache
 from gateway.flows.ports import Store
@@ -50,21 +49,26 @@ async def readyz(request: web.Request) -> web.Response:
     return web.json_response({"status": "ok"})
 
 
-def _check_caller(request: web.Request, token: str | None) -> None:
-    """Raises Unauthorized, Forbidden."""
+def _refusal(request: web.Request, token: str | None) -> web.Response | None:
+    """401 or 403 for whoever may not read the metrics."""
     if token is not None:
         given = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
-            raise Unauthorized("metrics are for callers with the token of metrics.token_file")
-        return
-    if not is_loopback(request.remote or "") or any(name in request.headers for name in _PROXIED):
-        raise Forbidden("metrics are for this machine only; set metrics.token_file for others")
+        if hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+            return None
+        text = "metrics are for callers with the token of metrics.token_file\n"
+        return web.Response(status=401, text=text, headers={"WWW-Authenticate": 'Bearer realm="metrics"'})
+    if is_loopback(request.remote or "") and not any(name in request.headers for name in _PROXIED):
+        return None
+    text = "metrics are for this machine only; set metrics.token_file for others\n"
+    return web.Response(status=403, text=text)
 
 
 async def metrics(request: web.Request) -> web.Response:
     """Prometheus text format 0.0.4. Figures of the database are read when scraped, and kept for a while."""
     scraping = request.app[_SCRAPING]
-    _check_caller(request, scraping.token)
+    refusal = _refusal(request, scraping.token)
+    if refusal is not None:
+        return refusal
     figures = await scraping.figures.get()
     text = request.app[METRICS].text(figures, scraping.exchange.clock.now())
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
@@ -86,21 +90,10 @@ def add_health(
     app.router.add_get("/metrics", metrics)
 
 
-@web.middleware
-async def _plain_refusals(request: web.Request, handler: object) -> web.StreamResponse:
-    try:
-        answer: web.StreamResponse = await handler(request)  # type: ignore[operator] # aiohttp's own handler
-    except Unauthorized as exc:
-        return web.Response(status=401, text=f"{exc.detail}\n", headers={"WWW-Authenticate": "Bearer"})
-    except Forbidden as exc:
-        return web.Response(status=403, text=f"{exc.detail}\n")
-    return answer
-
-
 def make_metrics_app(
     exchange: Exchange, metrics_of: Metrics, *, token: str | None, cache_s: float
 ) -> web.Application:
     """The listener of ``metrics.port``: health and metrics, and nothing else."""
-    app = web.Application(middlewares=[_plain_refusals], client_max_size=1024)
+    app = web.Application(client_max_size=1024)
     add_health(app, exchange, metrics_of=metrics_of, token=token, cache_s=cache_s)
     return app
