@@ -102,9 +102,10 @@ def _sql(dialect: str, rows: int, start_ms: int, party: str) -> dict[str, str]:
         (status IN ('delivered', 'acknowledged') AND dice <> 77 OR status = 'rejected'))"""
     conversation = f"'00000000-0000-4000-8000-' || {hexed('k', 12)}"
     messages = f"""INSERT INTO messages (message_id, reference, conversation_id, type, direction, status,
-            code, in_reply_to, client_id, as4_message_id, body_sha256, attempts, receipt_verified, received_at,
-            delivered_at, updated_at, in_inbox)
-        SELECT message_id, {reference}, {conversation}, type, direction, status, {code}, NULL, CASE direction WHEN 'UK_TO_FR' THEN 'home-office' ELSE '{party}' END,
+            code, in_reply_to, client_id, as4_message_id, body_sha256, attempts, receipt_verified,
+            received_at, delivered_at, updated_at, in_inbox)
+        SELECT message_id, {reference}, {conversation}, type, direction, status, {code}, NULL,
+            CASE direction WHEN 'UK_TO_FR' THEN 'home-office' ELSE '{party}' END,
             CASE direction WHEN 'UK_TO_FR' THEN NULL ELSE message_id || '@fr.example' END,
             {hexed("n", 64)}, {attempts}, CASE WHEN {proven} THEN 1 ELSE 0 END, at,
             CASE WHEN status IN ('delivered', 'acknowledged') THEN at + 1500 + dice % 5000 END, at + 60000,
