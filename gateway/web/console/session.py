@@ -206,6 +206,22 @@ def carry(request: web.Request, response: web.StreamResponse, done: SignedIn) ->
     set_cookie(request, response, COOKIE, done.token, seconds=int(left.total_seconds()))
 
 
+def adopt(request: web.Request, done: SignedIn) -> None:
+    """For a page shown in the very answer that changes the session: its forms belong to the new one."""
+    request[CURRENT] = Current(session=done.session, record=done.user, token=done.token)
+    if done.session.stage is Stage.FULL:
+        request[USER] = done.user.as_user()
+
+
+def forget(request: web.Request) -> None:
+    """The session has ended while the page was made: its forms are those of somebody new."""
+    if CURRENT in request:
+        del request[CURRENT]
+    if USER in request:
+        del request[USER]
+    request[FORM_SECRET] = secrets.token_urlsafe(32)
+
+
 def after(done: SignedIn, target: str = "/console") -> str:
     """Where a sign-in goes on."""
     stage = done.session.stage

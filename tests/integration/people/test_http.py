@@ -279,6 +279,19 @@ async def test_cookies(tmp_path: Path, secure: bool) -> None:
         assert "Domain" not in text
 
 
+async def test_locked_out_at_the_second_step(world: World, kim: Browser) -> None:
+    """The sign-in is over; the form that the page shows begins another one."""
+    await enrol(world.people, "kim")
+    await kim.sign_in()
+    for _ in range(5):
+        await kim.send("/console/login/code", code="000000")
+        assert kim.status == 401
+    await kim.send("/console/login/code", code="000000")
+    assert kim.status == 429
+    await kim.send("/console/login", name="kim", password=PASSWORD)
+    assert kim.path == "/console/login/code"
+
+
 async def test_lock_out_is_told(world: World, kim: Browser) -> None:
     """After five failures the page says how long to wait, for names that exist and others."""
     for name in ("kim", "nobody"):
@@ -345,6 +358,8 @@ async def test_another_authenticator_from_the_page(world: World, kim: Browser) -
     shown = re.findall(r"<code>([a-z2-9-]{19})</code>", kim.text)
     assert len(shown) == 10
     assert not set(shown) & set(codes)
+    await kim.send("/console/account/language", language="en")  # the form of the page with the codes
+    assert kim.status == 200
     await kim.get("/console/account/second-factor")
     await kim.send("/console/account/recovery-codes", code=shown[0])
     assert len(re.findall(r"<code>([a-z2-9-]{19})</code>", kim.text)) == 10

@@ -123,7 +123,7 @@ async def test_the_first_sign_in_makes_an_account(world: World) -> None:
 
 
 async def test_roles_follow_the_provider(world: World) -> None:
-    """Other groups are other roles at the next sign-in, and earlier sessions end; without a role nobody is in."""
+    """Other groups are other roles at the next sign-in, and earlier sessions end; no role, no entry."""
     async with browser() as first, browser() as second:
         await enter(world, first)
         world.provider.person["groups"] = ["admins", "other"]

@@ -20,7 +20,7 @@ from gateway.flows.passwords import Passwords
 from gateway.flows.people import People, SignedIn
 from gateway.store import SqlStore, open_store
 from tests.fixtures.databases import PlainKeys
-from tests.fixtures.people import OTHER, PASSWORD, add, cheap, enrol, people_of
+from tests.fixtures.people import OTHER, PASSWORD, add, enrol, people_of
 from tests.fixtures.raw_sql import raw
 
 HERE = "192.0.2.7"
@@ -366,7 +366,23 @@ async def test_old_sessions_and_attempts_are_removed(store: SqlStore) -> None:
         assert await tx.session_of(kept.token) is not None
 
 
-def test_hashing_does_not_flood_the_memory() -> None:
-    """At most four hashes are computed at a time."""
-    passwords = cheap()
-    assert passwords._free._value == 4
+class Counting(PasswordHasher):
+    """Counts how many hashes are computed at a time."""
+
+    now = most = 0
+
+    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        time.sleep(0.02)
+        done = super().hash(password, salt=salt)
+        self.now -= 1
+        return done
+
+
+async def test_hashing_does_not_flood_the_memory() -> None:
+    """Of twenty at once, at most four are computed: each needs 64 MiB in earnest."""
+    hasher = Counting(time_cost=1, memory_cost=8, parallelism=1)
+    passwords = Passwords(hasher=hasher)
+    await asyncio.gather(*(passwords.hash(f"password {i}") for i in range(20)))
+    assert 1 < hasher.most <= 4

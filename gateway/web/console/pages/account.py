@@ -19,6 +19,7 @@ from gateway.web.console.session import (
     CURRENT,
     LANGUAGE_COOKIE,
     address_of,
+    adopt,
     carry,
     checked_form,
     user_of,
@@ -140,6 +141,7 @@ async def factor_confirm(request: web.Request) -> web.StreamResponse:
             raise Conflict("no authenticator waits to be confirmed: begin again") from None
         return await _factor(request, 401, error=CODE_WRONG, enrolment=waiting, qr=qr_svg(waiting.uri))
     done = await account.finish_enrolment(people, request[CURRENT].session, name)
+    adopt(request, done)
     response = aiohttp_jinja2.render_template(
         "recovery_codes.html", request, {"codes": codes, "next": PAGE, "error": None}
     )

@@ -24,11 +24,13 @@ from gateway.web.console.session import (
     LOGIN,
     Current,
     address_of,
+    adopt,
     after,
     agent_of,
     carry,
     checked_form,
     cookie_name,
+    forget,
     remove_cookie,
     safe_target,
     set_cookie,
@@ -120,6 +122,7 @@ async def code(request: web.Request) -> web.StreamResponse:
             _services(request).people, current.session, current.record, form.get("code", "")
         )
     except SignInLocked as exc:
+        forget(request)
         return _login(request, 429, minutes=wait_minutes(request, exc), next=target)
     except CodeRefused:
         return _render(request, "login_code.html", 401, error=CODE_WRONG, next=target)
@@ -170,6 +173,7 @@ async def enrol(request: web.Request) -> web.StreamResponse:
     except CodeRefused:
         return await _enrolment(request, 401, error=CODE_WRONG, next=target)
     done = await account.finish_enrolment(people, current.session, current.record.name)
+    adopt(request, done)
     response = _render(request, "recovery_codes.html", codes=codes, next=target)
     carry(request, response, done)
     return response
