@@ -153,8 +153,8 @@ def _country(code: str) -> Words:
     known = codelists.countries().get(code)
     if known is None:
         return Words(code, code)
-    english = Locale("en").territories.get(known.iso2, known.name_fr)
-    return Words(f"{english} ({code})", f"{known.name_fr} ({code})")
+    english, french = (Locale(lang).territories.get(known.iso2, known.name_fr) for lang in ("en", "fr"))
+    return Words(f"{english} ({code})", f"{french} ({code})")
 
 
 def _label(member: Enum) -> Words:
