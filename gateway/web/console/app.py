@@ -35,10 +35,9 @@ from gateway.web.console.pages import (
 )
 from gateway.web.console.services import SERVICES as SERVICES
 from gateway.web.console.services import ConsoleServices as ConsoleServices
-from gateway.web.console.session import LARGE_FORMS, guard, protect
+from gateway.web.console.session import LARGE_FORMS, LARGEST_FORM, guard, protect
 
 HERE: Final = Path(__file__).parent
-_LARGEST_FORM: Final = 64 * 1024
 PAGES: Final = (
     home,
     signin,
@@ -66,7 +65,7 @@ PAGES: Final = (
 
 def make_console(services: ConsoleServices) -> web.Application:
     """The console as a sub-application: ``app.add_subapp("/console", make_console(services))``."""
-    app = web.Application(middlewares=[protect], client_max_size=_LARGEST_FORM)
+    app = web.Application(middlewares=[protect], client_max_size=LARGEST_FORM)
     app[SERVICES] = services
     app[LARGE_FORMS] = {}
     aiohttp_jinja2.setup(

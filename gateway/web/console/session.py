@@ -51,6 +51,8 @@ _NEXT: Final = {
 }
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM_SECONDS: Final = 3600
+LARGEST_FORM: Final = 64 * 1024
+"""Octets of a form."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -67,7 +69,7 @@ USER: web.RequestKey[User] = web.RequestKey("console_user", User)
 CURRENT: web.RequestKey[Current] = web.RequestKey("console_current", Current)
 FORM_SECRET: web.RequestKey[str] = web.RequestKey("console_form_secret", str)
 LARGE_FORMS: web.AppKey[dict[str, int]] = web.AppKey("console_large_forms", dict)
-"""Path → octets of a form there; every other form has the limit of the application."""
+"""Path → octets of a form there; every other form has ``LARGEST_FORM``."""
 
 
 # ---- for pages ----------------------------------------------------------------------------------
@@ -301,10 +303,12 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return error_page(request, exc)
 
 
-def _with_room(request: web.Request) -> web.Request:
-    """Where a page asks for large forms, whoever is signed in may send one; nobody else anywhere."""
-    most = request.app[LARGE_FORMS].get(request.path) if USER in request else None
-    return request if most is None else request.clone(client_max_size=most)
+def _limited(request: web.Request) -> web.Request:
+    """The request with the size that its form may have: the limit that aiohttp set is that of the whole
+    server, for which documents travel too. Where a page asks for large forms, whoever is signed in may send
+    one; nobody else anywhere."""
+    most = request.app[LARGE_FORMS].get(request.path, 0) if USER in request else 0
+    return request.clone(client_max_size=max(most, LARGEST_FORM))
 
 
 @web.middleware
@@ -312,7 +316,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Steps (2) to (4); runs inside what fills the templates, so that a refusal is a page too."""
     if request.method not in _SAFE:  # (2)
         _check_origin(request)
-        request = _with_room(request)
+        request = _limited(request)
         await checked_form(request)
     target = _redirect(request)  # (3)
     if target is not None:
