@@ -1,0 +1,130 @@
+"""``passerelle batches …`` on a real instance folder: the same flows as the console, with --json."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.bootstrap import Instance
+from gateway.cli.main import app
+from gateway.config import settings_text
+from gateway.core.roles import Role
+from tests.fixtures.actions import dead_letter, statuses
+from tests.fixtures.people import PASSWORD
+
+RUN = CliRunner()
+WHY = ("--reason", "the ministry is back")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An instance with an operator and a supervisor who sign in with passwords alone."""
+    path = tmp_path / "uk"
+    assert RUN.invoke(app, ["init", str(path)]).exit_code == 0
+    (path / "passerelle.toml").write_text(settings_text({"console": {"unsafe_optional_second_factor": True}}))
+    for name, role in (("nadia", Role.OPERATOR), ("sue", Role.SUPERVISOR)):
+        words = ["users", "add", name, "--role", role.value, "--password-stdin"]
+        call(path, *words, stdin=f"{PASSWORD}\n")
+    return path
+
+
+def call(folder: Path, *words: str, stdin: str = "", ok: bool = True) -> str:
+    done = RUN.invoke(app, ["-C", str(folder), *words], input=stdin)
+    assert (done.exit_code == 0) is ok, done.output
+    return done.output
+
+
+def as_json(folder: Path, *words: str, name: str | None = None) -> Any:
+    who = () if name is None else ("--as", name, "--password-stdin")
+    stdin = "" if name is None else f"{PASSWORD}\n"
+    return json.loads(call(folder, *words, *who, "--json", stdin=stdin))
+
+
+def dead_letters(folder: Path, count: int) -> list[str]:
+    async def work() -> list[str]:
+        instance = Instance.load(folder)
+        store = await instance.open_store()
+        try:
+            return [await dead_letter(instance.exchange(store)) for _ in range(count)]
+        finally:
+            await store.close()
+
+    return asyncio.run(work())
+
+
+def status_of(folder: Path, ids: list[str]) -> list[str]:
+    async def work() -> list[str]:
+        instance = Instance.load(folder)
+        store = await instance.open_store()
+        try:
+            return await statuses(instance.exchange(store), ids)
+        finally:
+            await store.close()
+
+    return asyncio.run(work())
+
+
+def test_batch_from_beginning_to_end(folder: Path) -> None:
+    """Preview, create, approve by another, start, pause, stop, show and list; every step as JSON."""
+    ids = dead_letters(folder, 2)
+    chosen = ("--action", "replay", "--filter", "status=failed")
+    seen = as_json(folder, "batches", "preview", *chosen)
+    assert (seen["to_do"], seen["second_person"]) == (2, True)
+    assert [item["message_id"] for item in seen["items"]] == ids
+    create = (
+        "batches",
+        "create",
+        *chosen,
+        "--digest",
+        seen["digest"],
+        "--reason-code",
+        "partner_outage",
+        *WHY,
+    )
+    made = as_json(folder, *create, name="nadia")
+    assert (made["state"], made["created_by"]) == ("waiting", "operator:nadia")
+    batch = made["batch_id"]
+    approve = ("batches", "approve", batch, "--digest", made["now"]["digest"], *WHY)
+    who = ("--as", "nadia", "--password-stdin")
+    assert "permission" in call(folder, *approve, *who, stdin=f"{PASSWORD}\n", ok=False)
+    assert as_json(folder, *approve, name="sue")["state"] == "paused"
+    for step, state in (("start", "running"), ("pause", "paused"), ("stop", "stopped")):
+        assert as_json(folder, "batches", step, batch, *WHY, name="nadia")["state"] == state
+    shown = as_json(folder, "batches", "show", batch)
+    assert [item["result"] for item in shown["items"]] == ["pending", "pending"]
+    assert [row["batch_id"] for row in as_json(folder, "batches", "list", "--state", "stopped")] == [batch]
+    assert batch in call(folder, "batches", "list")
+    assert "digest:" in call(folder, "batches", "preview", *chosen)
+    assert status_of(folder, ids) == ["failed", "failed"]
+
+
+def test_changed_set_and_wrong_digest_are_refused(folder: Path) -> None:
+    """Exit status 1, what changed is said, nothing is made."""
+    dead_letters(folder, 1)
+    chosen = ("--action", "replay", "--filter", "status=failed")
+    digest = as_json(folder, "batches", "preview", *chosen)["digest"]
+    dead_letters(folder, 1)
+    for given, said in ((digest, "set_changed"), ("nonsense", "invalid_parameter")):
+        create = ("batches", "create", *chosen, "--digest", given, "--reason-code", "other", *WHY)
+        who = ("--as", "nadia", "--password-stdin")
+        assert said in call(folder, *create, *who, stdin=f"{PASSWORD}\n", ok=False)
+    assert as_json(folder, "batches", "list") == []
+
+
+def test_settings_reach_the_batches(folder: Path) -> None:
+    """Threshold and greatest number are those of the settings."""
+    changed = {"unsafe_optional_second_factor": True, "second_person_above": 2, "batch_most": 2}
+    (folder / "passerelle.toml").write_text(settings_text({"console": changed}))
+    dead_letters(folder, 2)
+    chosen = ("--action", "replay", "--filter", "status=failed")
+    assert as_json(folder, "batches", "preview", *chosen)["second_person"] is False
+    dead_letters(folder, 1)
+    assert "more than 2 messages" in call(folder, "batches", "preview", *chosen, ok=False)
+    fast = settings_text({"console": {"batch_per_second": 250}})
+    (folder / "passerelle.toml").write_text(fast)
+    assert Instance.load(folder).settings.console.batches().interval.total_seconds() == pytest.approx(0.004)
