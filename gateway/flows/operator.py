@@ -19,7 +19,7 @@ from gateway.core.resend import Action, Facts, Verdict, Why, judge
 from gateway.core.treaty.holding import OPERATOR
 from gateway.flows import deadlines
 from gateway.flows.exchange import Exchange
-from gateway.flows.holds import let_go, look
+from gateway.flows.holds import check_reason, let_go, look
 from gateway.flows.once import use_up
 from gateway.flows.outgoing import enqueue
 from gateway.flows.ports import Transaction
@@ -119,7 +119,7 @@ async def _act(
     """(1) the form's token, (2) lock the case, (3) the step, its audit and webhooks, (4) commit, or roll back
     a dry run.
 
-    The reason is kept in the audit log; whoever gives it is told to leave personal data out.
+    The reason is kept in the audit log: one that names a person or a document of the message is refused.
     """
     if not step.reason.strip() or len(step.reason) > MAX_REASON:
         raise InvalidParameter(f"a reason of 1 to {MAX_REASON} characters is needed")
@@ -148,6 +148,8 @@ async def _in(
     noted: Mapping[str, str | None],
 ) -> MessageRecord:
     before = await _outbound(tx, message_id)
+    with contextlib.suppress(LookupError):  # retention has deleted the content: there is no name to compare
+        check_reason(step.reason, await tx.content(message_id))
     await step.do(tx, exchange, before, now)
     after = await _outbound(tx, message_id)
     await tx.append_audit(

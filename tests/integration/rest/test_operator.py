@@ -136,3 +136,15 @@ async def test_what_is_not_ours_to_move(gateway: Gateway, client: UkClient) -> N
         await operator.cancel(gateway.exchange, inbound, **WHO)
     with pytest.raises(InvalidParameter):
         await operator.cancel(gateway.exchange, receipt.message_id, actor="x", reason=" ")
+
+
+async def test_a_reason_that_names_the_person_is_refused(gateway: Gateway, client: UkClient) -> None:
+    """It would stand in the audit log for ever: refused, nothing is done and nothing written."""
+    message_id = await dead_letter(gateway, client)
+    name = simple_request()["persons"][0]["name"]["given_names"]
+    for reason in (f"{name} must not wait", f"again: {name.upper()}"):
+        for act in (operator.replay, operator.cancel):
+            with pytest.raises(InvalidParameter):
+                await act(gateway.exchange, message_id, actor="operator:test", reason=reason)
+    async with gateway.exchange.store.begin(read_only=True) as tx:
+        assert not [e for e in await tx.audit_entries(subject=message_id) if "reason" in e.data]
