@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
 from gateway.cli.main import app
+from gateway.clock import SystemClock
 from gateway.console_wiring import system_tools
 from gateway.core import breaker
 from gateway.core.records import Attempt, Channel
@@ -85,7 +86,7 @@ async def test_a_certificate_that_ends_says_how_soon(
     """The thresholds of the alerts: 60, 30, 7 and 1 days; then expired."""
     ends = instance.keyring.as4_sign.certificate.not_valid_after_utc
 
-    class Later(type(instance.clock)):  # type: ignore[misc] — a clock that stands before the end
+    class Later(SystemClock):
         def now(self) -> dt.datetime:
             return ends - dt.timedelta(days=left, hours=-1)
 
