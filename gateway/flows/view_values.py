@@ -37,7 +37,7 @@ def case_summary(case: CaseRecord) -> Json:
         "kind": case.kind.value,
         "conversation_id": case.conversation_id,
         "status": case.status,
-        "final": states.is_final(case.kind, case.status),
+        "final": case.status in states.FINAL[case.kind],
         "priority": case.priority,
         "created_at": instant(case.created_at),
         "updated_at": instant(case.updated_at),

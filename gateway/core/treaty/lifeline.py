@@ -106,7 +106,7 @@ def walk(kind: CaseKind, current: str, messages: Iterable[Moved]) -> tuple[Step,
 
 
 def _end(kind: CaseKind, status: str) -> Mark:
-    if not states.is_final(kind, status):
+    if status not in states.FINAL[kind]:
         return Mark.NOW
     return Mark.GOAL if status == MAIN[kind][-1] else Mark.STOPPED
 
@@ -122,7 +122,7 @@ def _moves(kind: CaseKind) -> Mapping[str, frozenset[str]]:
 def ahead(kind: CaseKind, current: str) -> tuple[str, ...]:
     """The ordinary way from ``current`` to the goal, without ``current``; empty once the case has ended."""
     main = MAIN[kind]
-    if states.is_final(kind, current):
+    if current in states.FINAL[kind]:
         return ()
     moves, index = _moves(kind), {status: n for n, status in enumerate(main)}
     queue: list[tuple[int, tuple[str, ...]]] = [(0, (current,))]
