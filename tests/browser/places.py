@@ -63,7 +63,7 @@ PLACES: Final[Mapping[str, Place]] = {
     "/console/messages/{message_id}/replay": _at("/console/messages/{ids[dead]}/replay"),
     "/console/partners": _at("/console/partners"),
     "/console/routes/{endpoint}/pause": _at("/console/routes/{others[endpoint]}/pause"),
-    "/console/routes/{endpoint}/resume": _at("/console/routes/{others[paused endpoint]}/resume"),
+    "/console/routes/{endpoint}/resume": _at("/console/routes/{others[endpoint]}/resume"),
     "/console/rules": _at("/console/rules"),
     "/console/rules/try": _at("/console/rules/try"),
     "/console/rules/{rule}": _at("/console/rules/{others[rule]}"),

@@ -12,7 +12,6 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from gateway.cli.demo.stage import OPERATOR
 from tests.browser.places import PLACES
 from tests.fixtures import browser as browsers
 from tests.fixtures.shown import Shown, demo, trouble
@@ -51,11 +50,15 @@ def photograph(world: Shown) -> None:
             for width in WIDTHS:
                 context = browsers.window(chromium, width, _HEIGHT)
                 page = context.new_page()
-                browsers.sign_in(page, world.base, OPERATOR, world.password, language)
-                for place, address in PLACES.items():
-                    page.goto(world.base + address(world))
-                    name = re.sub(r"[^a-z0-9]+", "-", place.lower()).strip("-")
-                    page.screenshot(path=FOLDER / f"{name}-{language}-{width}.png", full_page=True)
+                signed_in = ""
+                for name, place in sorted(PLACES.items(), key=lambda item: (item[1].who, item[0])):
+                    if place.who != signed_in:
+                        signed_in = place.who
+                        context.clear_cookies()
+                        browsers.sign_in(page, world.base, signed_in, world.password, language)
+                    page.goto(world.base + place.address(world))
+                    file = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+                    page.screenshot(path=FOLDER / f"{file}-{language}-{width}.png", full_page=True)
                 context.close()
             print(f"{language}: {len(PLACES)} pages at {len(WIDTHS)} widths")
 
