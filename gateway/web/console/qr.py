@@ -10,4 +10,4 @@ def qr_svg(text: str) -> Markup:
     """An ``<svg>`` element; the page labels it."""
     code = segno.make(text, error="m")
     # segno escapes what it writes; the text itself is only in the pattern
-    return Markup(code.svg_inline(scale=4, border=4, light="#fff", dark="#000"))  # noqa: S704 — as said above
+    return Markup(code.svg_inline(omitsize=True, border=4, light="#fff", dark="#000"))  # noqa: S704 — as said above

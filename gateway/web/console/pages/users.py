@@ -11,7 +11,7 @@ from aiohttp import web
 from gateway.core.errors import ApiError, Conflict, Forbidden, InvalidParameter
 from gateway.core.people import User
 from gateway.core.roles import Permission, Role, Side
-from gateway.flows import users
+from gateway.flows import account, users
 from gateway.flows.people import People
 from gateway.flows.users import Made
 from gateway.web.console.i18n import N_
@@ -140,6 +140,7 @@ async def _page(request: web.Request, status: int = 200, error: str | None = Non
         {
             "shown": shown,
             "record": shown.user,
+            "sessions": await account.sessions_of(_people(request), shown.user.name),
             "own": shown.user.name == user.name,
             "roles_known": ROLES,
             "done": DONE.get(request.query.get("done", "")),
