@@ -116,7 +116,7 @@ def _preview(name: str) -> Handler:
         exchange, message_id = request.app[SERVICES].exchange, request.match_info["message_id"]
         page = f"/console/held/{message_id}"
         row = await hold_views.show_hold(exchange, message_id)
-        question = {
+        question: dict[str, Any] = {
             "title": _TITLES[name],
             "crumbs": (("/console/held", N_("Held")), (page, row["reference"])),
             "facts": (
