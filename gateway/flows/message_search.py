@@ -294,7 +294,11 @@ async def search(
     where = narrow(query, exchange.clock.now())
     async with exchange.store.begin(read_only=True) as tx:
         page = await tx.list_messages(where, cursor=cursor, limit=limit, newest_first=not back)
-        total = await tx.count_messages(where, most=MOST_COUNTED) if counted else None
+        total = None
+        if counted and cursor is None and page.next_cursor is None:
+            total = Bounded(value=len(page.items))  # all of them are on this page
+        elif counted:
+            total = await tx.count_messages(where, most=MOST_COUNTED)
     if back:
         items, older, newer = page.items[::-1], page.turned_cursor, page.next_cursor
     else:

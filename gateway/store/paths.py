@@ -18,7 +18,7 @@ from gateway.core.records import MessageStatus
 from gateway.flows.ports_search import MessageFilter
 from gateway.store import tables as t
 
-WALK = 10_000
+WALK = 5_000
 """Rows that are looked at for one page at the most."""
 MANY = 2_000
 """References or ids with a common beginning: so many are sorted, more are walked."""
