@@ -60,7 +60,7 @@ _WATCH_FIELDS = tuple(Watch.__dataclass_fields__)
 _SAVE_WATCH = (
     update(alert_watch).where(_W.watch_id == 1).values({f: bindparam(f"new_{f}") for f in _WATCH_FIELDS})
 )
-_OPEN = select(alerts).where(_A.cleared_at.is_(None)).order_by(_A.opened_at.desc(), _A.alert_id.desc())
+_OPEN = select(alerts).where(_A.cleared_at.is_(None))  # sorted here: SQLite would walk all there ever were
 _BY_ID = select(alerts).where(_A.alert_id == bindparam("id"))
 _COUNT = (
     select(_A.kind, _A.severity, func.count()).where(_A.cleared_at.is_(None)).group_by(_A.kind, _A.severity)
@@ -72,7 +72,7 @@ _SAVE = (
     .values({name: bindparam(f"new_{name}") for name in _SAVED})
 )
 _ADD_NOTICE = insert(alert_notices).returning(_N.notice_id)
-_WAITING = _N.state == NoticeState.WAITING.value
+_WAITING = text("state = 'waiting'")  # as in the index ``ix_alert_notices_due``: a parameter would hide it
 _DUE = (
     select(_N.notice_id)
     .where(_WAITING, _N.due_at <= bindparam("now"))
@@ -305,7 +305,9 @@ class AlertTransaction(_AlertConditions, _AlertNotices):
         self._later(_SAVE_WATCH, {f"new_{name}": getattr(watch, name) for name in _WATCH_FIELDS})
 
     async def open_alerts(self) -> tuple[Alert, ...]:
-        return tuple(_alert(row) for row in await self._run(lambda c: c.execute(_OPEN).mappings().all()))
+        rows = await self._run(lambda c: c.execute(_OPEN).mappings().all())
+        found = [_alert(row) for row in rows]
+        return tuple(sorted(found, key=lambda a: (a.opened_at, a.alert_id), reverse=True))
 
     async def get_alert(self, alert_id: str) -> Alert | None:
         row = await self._run(lambda c: c.execute(_BY_ID, {"id": alert_id}).mappings().one_or_none())
