@@ -15,12 +15,8 @@ from gateway.core.records import MessageStatus
 from gateway.core.roles import Permission, Role, permissions
 from gateway.flows import batch_run
 from gateway.flows.exchange import Exchange
-from tests.fixtures.actions import dead_letter, queued, receipted, statuses
-from tests.fixtures.console import NADIA, Console, browser, log_in, page, post, running_console
-
-REASON = {"reason": "partner_outage", "words": "ticket 4711"}
-_ONCE = re.compile(r'name="once" value="([^"]+)"')
-_HIDDEN = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)">')
+from tests.fixtures.actions import FORM, dead_letter, hidden, queued, receipted, statuses
+from tests.fixtures.console import NADIA, Console, MovingClock, browser, log_in, page, post, running_console
 
 
 @pytest.fixture
@@ -56,19 +52,12 @@ def visitor(console: Console, sessions: list[aiohttp.ClientSession]) -> Visitors
     return Visitors(console, sessions)
 
 
-def hidden(text: str) -> dict[str, str]:
-    """What the form of the page carries by itself, without its CSRF token."""
-    form = text[text.index("<main") :]
-    return {
-        name: value.replace("&amp;", "&") for name, value in _HIDDEN.findall(form) if name != "csrf_token"
-    }
-
-
 async def work_off(exchange: Exchange) -> None:
     for _ in range(100):
         if await batch_run.step(exchange) is None:
             return
-        exchange.clock.shift += dt.timedelta(seconds=1)  # type: ignore[attr-defined] — the clock of these tests moves
+        assert isinstance(exchange.clock, MovingClock)
+        exchange.clock.shift += dt.timedelta(seconds=1)
 
 
 async def dead(console: Console, count: int) -> list[str]:
@@ -95,7 +84,7 @@ async def test_replay_asks_and_acts_once(console: Console, visitor: Visitors) ->
     shown = await page(session, console, f"{path}?lang=en")
     assert "does not have it" in shown
     assert await statuses(console.exchange, [message_id]) == ["failed"]
-    form = {**hidden(shown), **REASON}
+    form = {**hidden(shown), **FORM}
     for _ in range(2):
         where, text = await post(session, console, path, form)
         assert where == f"{path}?done=1"
@@ -115,7 +104,7 @@ async def test_receipted_message_offers_no_replay(console: Console, visitor: Vis
     shown = await page(session, console, f"{path}?lang=en")
     assert "never sent again" in shown
     assert "once" not in hidden(shown)
-    await post(session, console, path, {"once": "made-up", **REASON}, status=409)
+    await post(session, console, path, {"once": "made-up", **FORM}, status=409)
 
 
 async def test_cancel_in_french(console: Console, visitor: Visitors) -> None:
@@ -125,7 +114,7 @@ async def test_cancel_in_french(console: Console, visitor: Visitors) -> None:
     shown = await page(session, console, path)
     assert "Annuler ce message" in shown
     assert "la France l’a peut-être reçu" in shown
-    _, text = await post(session, console, path, {**hidden(shown), **REASON})
+    _, text = await post(session, console, path, {**hidden(shown), **FORM})
     assert "Le message est annulé." in text
     assert await statuses(console.exchange, [message_id]) == ["cancelled"]
 
@@ -147,17 +136,17 @@ async def test_many_by_two_persons(console: Console, visitor: Visitors) -> None:
     operator, supervisor = await visitor("operator"), await visitor("supervisor")
     shown = await page(operator, console, "/console/batches/new?action=replay&status=failed&lang=en")
     assert "A second person must approve it." in shown
-    where, text = await post(operator, console, "/console/batches/new", {**hidden(shown), **REASON})
+    where, text = await post(operator, console, "/console/batches/new", {**hidden(shown), **FORM})
     made = re.fullmatch(r"(/console/batches/[0-9a-f-]{36})\?done=created", where)
     assert made is not None
     path = made.group(1)
     assert "Nothing has been done to any message yet." in text
     await page(operator, console, f"{path}/approve", status=403)
     shown = await page(supervisor, console, f"{path}/approve?lang=en")
-    _, text = await post(supervisor, console, f"{path}/approve", {**hidden(shown), **REASON})
+    _, text = await post(supervisor, console, f"{path}/approve", {**hidden(shown), **FORM})
     assert "It is approved." in text
     shown = await page(operator, console, f"{path}/start")
-    await post(operator, console, f"{path}/start", {**hidden(shown), **REASON})
+    await post(operator, console, f"{path}/start", {**hidden(shown), **FORM})
     await work_off(console.exchange)
     assert await statuses(console.exchange, ids) == ["accepted"] * 4
     text = await page(operator, console, path)
@@ -172,11 +161,11 @@ async def test_set_that_changed_is_shown_again(console: Console, visitor: Visito
     session = await visitor("operator")
     shown = await page(session, console, "/console/batches/new?action=replay&status=failed&lang=en")
     late = await dead_letter(console.exchange)
-    _, text = await post(session, console, "/console/batches/new", {**hidden(shown), **REASON}, status=409)
+    _, text = await post(session, console, "/console/batches/new", {**hidden(shown), **FORM}, status=409)
     assert "The set has changed since you looked at it." in text
     assert f"/console/messages/{late}" in text
     assert "There is no grouped action." in await page(session, console, "/console/batches")
-    where, _ = await post(session, console, "/console/batches/new", {**hidden(text), **REASON})
+    where, _ = await post(session, console, "/console/batches/new", {**hidden(text), **FORM})
     assert "done=created" in where
 
 
@@ -185,7 +174,7 @@ async def test_form_for_a_batch_sent_twice(console: Console, visitor: Visitors) 
     await settle(console)
     session = await visitor("operator")
     shown = await page(session, console, f"/console/batches/new?id={console.failed.message_id}&lang=en")
-    form = {**hidden(shown), **REASON}
+    form = {**hidden(shown), **FORM}
     first, _ = await post(session, console, "/console/batches/new", form)
     second, _ = await post(session, console, "/console/batches/new", form)
     assert first == second
@@ -199,7 +188,7 @@ async def test_route_is_paused_and_resumed(console: Console, visitor: Visitors) 
     for word, paused in (("pause", True), ("resume", False)):
         path = f"/console/routes/{name}/{word}"
         shown = await page(session, console, f"{path}?lang=en")
-        await post(session, console, path, {**hidden(shown), **REASON})
+        await post(session, console, path, {**hidden(shown), **FORM})
         async with console.store.begin(read_only=True) as tx:
             assert (await tx.breaker(name)).paused is paused
     operator = await visitor("operator")
@@ -227,7 +216,7 @@ async def test_pages_by_role(console: Console, visitor: Visitors, role: Role) ->
         allowed = needed in permissions({role})
         await page(session, console, path, status=200 if allowed else 403)
         if not allowed:
-            await post(session, console, path.partition("?")[0], {"once": "x", **REASON}, status=403)
+            await post(session, console, path.partition("?")[0], {"once": "x", **FORM}, status=403)
 
 
 async def test_post_without_token_is_refused(console: Console, visitor: Visitors) -> None:
@@ -239,5 +228,5 @@ async def test_post_without_token_is_refused(console: Console, visitor: Visitors
         f"/console/routes/{console.exchange.french_party}/pause",
         f"/console/held/{console.failed.message_id}/release",
     ):
-        async with session.post(console.base + path, data={"once": "x", **REASON}) as answer:
+        async with session.post(console.base + path, data={"once": "x", **FORM}) as answer:
             assert answer.status == 403

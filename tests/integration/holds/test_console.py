@@ -16,11 +16,11 @@ from gateway.core.treaty.quotas import QuotaKind
 from gateway.flows.hold_views import explain, waiting
 from gateway.flows.quotas import set_quota
 from gateway.uk_client import UkClient
+from tests.fixtures.actions import FORM, hidden
 from tests.fixtures.console import Console, browser, log_in, page, password_hash, post, running_console
 from tests.fixtures.nominees import person
 from tests.fixtures.uk_gateway import Gateway, simple_request
 from tests.integration.cases.steps import READMISSIONS
-from tests.integration.console.test_actions import REASON, hidden
 from tests.integration.holds import steps as s
 
 DAY = "1990-05-14"
@@ -85,7 +85,7 @@ async def test_two_persons_let_a_near_match_go(
     assert "release" not in await page(people["viewer"], console, path)
     for name, left in (("exclusion", "Another person must agree"), ("second", "")):
         question = await page(people[name], console, f"{path}/release?lang=en")
-        form = {**hidden(question), **REASON}
+        form = {**hidden(question), **FORM}
         _, answer = await post(people[name], console, f"{path}/release", form)
         assert left in answer
     assert (await s.record(gateway, near)).status is MessageStatus.ACCEPTED
@@ -101,9 +101,9 @@ async def test_who_may_not_decide(
     near = await s.held(client, ALIKE)
     path = f"/console/held/{near}/release"
     await page(people["viewer"], console, path, status=403)
-    await post(people["viewer"], console, path, {"once": "x", **REASON}, status=403)
+    await post(people["viewer"], console, path, {"once": "x", **FORM}, status=403)
     assert "This is not possible now." in await page(people["operator"], console, f"{path}?lang=en")
-    await post(people["operator"], console, path, {"once": "x", **REASON}, status=403)
+    await post(people["operator"], console, path, {"once": "x", **FORM}, status=403)
     assert (await s.record(gateway, near)).status is MessageStatus.HELD
 
 
@@ -114,7 +114,7 @@ async def test_refused_once_although_sent_twice(
     await s.return_(gateway, client, KHAN)
     near = await s.held(client, ALIKE)
     path = f"/console/held/{near}/refuse"
-    form = {**hidden(await page(people["second"], console, path)), **REASON}
+    form = {**hidden(await page(people["second"], console, path)), **FORM}
     for _ in range(2):
         where, _ = await post(people["second"], console, path, form)
         assert where == f"/console/messages/{near}"
