@@ -37,14 +37,12 @@ class Delivered:
     async def run(self, *words: str | Path, folder: Path | None = None, ok: bool = True) -> Any:
         """The command in its own process; its exit status must fit."""
         where = folder or self.ends.instance.folder
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [PROGRAM, "-C", str(where), *map(str, words)],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        command = [str(PROGRAM), "-C", str(where), *map(str, words)]
+
+        def call() -> subprocess.CompletedProcess[str]:
+            return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+        done = await asyncio.to_thread(call)
         assert (done.returncode == 0) is ok, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
 
@@ -135,7 +136,7 @@ def _resign(files: Files, signer: JwsSigner) -> Files:
     manifest = json.loads(files[bundle.MANIFEST])
     for row in manifest["files"]:
         if row["name"] in files:
-            row["sha256"] = bundle.hashlib.sha256(files[row["name"]]).hexdigest()
+            row["sha256"] = hashlib.sha256(files[row["name"]]).hexdigest()
             row["size"] = len(files[row["name"]])
     content = json.dumps(manifest).encode()
     return {**files, bundle.MANIFEST: content, bundle.MANIFEST_JWS: sign_detached(content, signer).encode()}
