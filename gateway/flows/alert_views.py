@@ -10,7 +10,7 @@ from typing import Any, Final
 from gateway.core.alert_kinds import KINDS, SEVERITY_WORDS, SIDE_WORDS, AlertKind, Words
 from gateway.core.alert_records import Notice, NoticeAttempt
 from gateway.core.alert_words import EVENT_WORDS
-from gateway.core.alerts import Alert, Recipient, Via, fill, title
+from gateway.core.alerts import Alert, Recipient, Via, fill
 from gateway.core.errors import NotFound
 from gateway.flows.exchange import Exchange
 from gateway.flows.ports import Transaction
@@ -33,11 +33,19 @@ _LISTS: Final = {
 
 def both(words: Words) -> dict[str, str]:
     """English and French."""
-    return {"en": words.en, "fr": words.fr}
+    return {"en": words.en, "fr": typeset(words.fr)}
+
+
+def typeset(text: str) -> str:
+    """French text for a page: a sign of punctuation never begins a line."""
+    for mark in (":", ";"):
+        text = text.replace(f" {mark}", f"\N{NO-BREAK SPACE}{mark}")
+    return text.replace("« ", "«\N{NO-BREAK SPACE}").replace(" »", "\N{NO-BREAK SPACE}»")
 
 
 def _filled(words: Words, alert: Alert) -> dict[str, str]:
-    return {language: fill(words, alert.count, alert.facts, language) for language in ("en", "fr")}
+    count, facts = alert.count, alert.facts
+    return {"en": fill(words, count, facts, "en"), "fr": typeset(fill(words, count, facts, "fr"))}
 
 
 def list_behind(alert: Alert) -> str | None:
@@ -58,9 +66,7 @@ def alert_row(alert: Alert) -> Json:
         "severity_name": both(SEVERITY_WORDS[alert.severity]),
         "side": alert.side.value,
         "side_name": both(SIDE_WORDS[alert.side]),
-        "title": {
-            language: title(alert.kind, alert.count, alert.facts, language) for language in ("en", "fr")
-        },
+        "title": _filled(KINDS[alert.kind].title, alert),
         "count": alert.count,
         "state": "open" if alert.is_open else "cleared",
         "opened_at": alert.opened_at,
