@@ -260,6 +260,32 @@ def _on_its_way(f: Facts) -> Holding:
     expired = _certificate(f)
     if expired is not None:  # (2)
         return _held(Holder.GATEWAY, *expired)
+    tried = _after_attempts(f)  # (3), (4)
+    if tried is not None:
+        return tried
+    if f.pulled and f.status is MessageStatus.SENDING:  # (5)
+        return _held(
+            Holder.FRENCH_ACCESS_POINT,
+            None,
+            Words(
+                "France fetches its messages; it was handed out or waits to be.",
+                "La France relève ses messages ; il a été remis ou attend de l'être.",
+            ),
+            Words(
+                "Wait for the French access point to fetch it.",
+                "Attendre que le point d'accès français le relève.",
+            ),
+        )
+    return _held(
+        Holder.GATEWAY,
+        None,
+        Words("It waits in the queue, or is being sent.", "Il attend dans la file ou est en cours d'envoi."),
+        NOTHING,
+    )
+
+
+def _after_attempts(f: Facts) -> Holding | None:
+    """What the attempts and the circuit say; None when they say nothing."""
     if f.last is LastAttempt.AWAITED:
         return _held(
             Holder.FRENCH_ACCESS_POINT,
@@ -290,25 +316,7 @@ def _on_its_way(f: Facts) -> Holding:
             ),
             explain("delivery.connection_failed").cure,
         )
-    if f.pulled and f.status is MessageStatus.SENDING:  # (5)
-        return _held(
-            Holder.FRENCH_ACCESS_POINT,
-            None,
-            Words(
-                "France fetches its messages; it was handed out or waits to be.",
-                "La France relève ses messages ; il a été remis ou attend de l'être.",
-            ),
-            Words(
-                "Wait for the French access point to fetch it.",
-                "Attendre que le point d'accès français le relève.",
-            ),
-        )
-    return _held(
-        Holder.GATEWAY,
-        None,
-        Words("It waits in the queue, or is being sent.", "Il attend dans la file ou est en cours d'envoi."),
-        NOTHING,
-    )
+    return None
 
 
 def _dead_letter(f: Facts) -> Holding:
