@@ -303,20 +303,6 @@ class SignatureInvalid(ApiError):
     http_status = 401
 
 
-class Forbidden(ApiError):
-    """A person without the permission, or a form that is not theirs."""
-
-    code = "forbidden"
-    http_status = 403
-
-
-class FormRefused(ApiError):
-    """A form of the console that is out of date or was sent from elsewhere (CSRF)."""
-
-    code = "form_refused"
-    http_status = 403
-
-
 class IdempotencyKeyMissing(ApiError):
     code = "idempotency_key_missing"
 
@@ -404,6 +390,26 @@ class OAuthInvalidScope(OAuthError):
 
 class OAuthUnsupportedGrant(OAuthError):
     code = "unsupported_grant_type"
+
+
+# ---- people (console and command line; the API never answers with these) --------------------------
+
+
+class PersonError(PasserelleError):
+    http_status = 403
+    side = Side.GATEWAY
+
+
+class Forbidden(PersonError):
+    """A person without the permission."""
+
+    code = "forbidden"
+
+
+class FormRefused(PersonError):
+    """A form of the console that is out of date or was sent from elsewhere (CSRF)."""
+
+    code = "form_refused"
 
 
 class Unavailable(PasserelleError):

@@ -42,6 +42,8 @@ class Row:
     since: dt.datetime
     due_at: dt.datetime | None
     """When the case's next open time limit ends."""
+    unverified: bool = False
+    """The time limit is not confirmed by the text of the agreement."""
     part_of: Words | None
     """Whose part it is; None when nothing is wrong."""
     why: Words | None = None
@@ -74,6 +76,7 @@ def _of_deadline(exchange: Exchange, need: Need, row: Deadline) -> Row:
         reference=row.reference,
         since=row.started_at,
         due_at=row.due_at,
+        unverified=terms is not None and terms.unverified,
         part_of=_BOTH_SIDES if terms is None else _OWED_BY.get(terms.owed_by, _BOTH_SIDES),
     )
 

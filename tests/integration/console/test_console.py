@@ -122,6 +122,6 @@ async def test_values_are_escaped(console: Console) -> None:
     """What a query holds is shown as text, never as markup."""
     async with browser() as session:
         await log_in(session, console)
-        text = await page(session, console, "/console/messages?reference=%3Cb%3Ex%3C/b%3E")
+        text = await page(session, console, "/console/messages?reference=%3Cb%3Ex%3C/b%3E", status=400)
     assert "<b>x</b>" not in text
     assert "&lt;b&gt;x&lt;/b&gt;" in text

@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from contracts import codelists
-from gateway.core.errors import ApiError, NotFound
+from gateway.core.errors import ApiError, NotFound, PersonError
 from gateway.core.records import MessageRecord
 from gateway.core.resend import Action, Verdict, Why
 from gateway.core.roles import Permission
@@ -88,7 +88,7 @@ def _preview(action: Action) -> Handler:
         verdict, why = verdict_on(exchange, action, facts)
         try:
             await _DO[action](exchange, record.message_id, actor=user.actor, reason="dry run", dry_run=True)
-        except ApiError as exc:
+        except (ApiError, PersonError) as exc:
             note = (
                 "bad",
                 WHY[why] if verdict is Verdict.UNSAFE else N_("This is not possible now."),

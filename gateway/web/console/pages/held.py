@@ -8,7 +8,7 @@ from typing import Any, Final
 import aiohttp_jinja2
 from aiohttp import web
 
-from gateway.core.errors import ApiError, NotFound
+from gateway.core.errors import ApiError, NotFound, PersonError
 from gateway.core.roles import Permission
 from gateway.core.treaty.holding import EXCLUSION, OPERATOR, QUOTAS
 from gateway.core.treaty.quotas import CODES, FOLLOWS, QuotaKind
@@ -129,7 +129,7 @@ def _preview(name: str) -> Handler:
         }
         try:
             tried = await _DO[name](exchange, message_id, by=user.decider, reason="dry run", dry_run=True)
-        except ApiError as exc:
+        except (ApiError, PersonError) as exc:
             note = N_("This is not possible now.")
             return ask(request, Question(**question, note=note, kind="bad", detail=exc.detail))
         note = _SECOND if tried.needed else _WHAT[name]

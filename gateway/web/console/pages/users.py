@@ -8,7 +8,7 @@ from typing import Any, Final
 import aiohttp_jinja2
 from aiohttp import web
 
-from gateway.core.errors import ApiError, Conflict, Forbidden, InvalidParameter
+from gateway.core.errors import Conflict, Forbidden, InvalidParameter, PasserelleError
 from gateway.core.people import User
 from gateway.core.roles import Permission, Role, Side
 from gateway.flows import account, users
@@ -62,7 +62,7 @@ def _admin(request: web.Request) -> User:
     return require(request, Permission.MANAGE_USERS)
 
 
-def _why(exc: ApiError) -> str:
+def _why(exc: PasserelleError) -> str:
     return next((text for kind, text in REFUSED.items() if isinstance(exc, kind)), exc.detail)
 
 
