@@ -209,6 +209,35 @@ _ROWS: Final = (
         cleared=Words(en="an operator acknowledges", fr="un opérateur en prend acte"),
     ),
     KindSpec(
+        kind=AlertKind.REFUSED_HERE,
+        severity=Severity.MAJOR,
+        side=Side.FR,
+        ends=Ends.ACKNOWLEDGEMENT,
+        piled=True,
+        name=Words(en="Message from France refused", fr="Message français refusé"),
+        title=Words(
+            en="Messages from France refused with {subject}: {count}",
+            fr="Messages de la France refusés, code {subject} : {count}",
+        ),
+        cause=Words(
+            en="Signed messages came that break the contract or the case. Nothing of them was stored; France "
+            "was answered with a signed error ({value}).",
+            fr="Des messages signés enfreignent le contrat ou l'état du dossier. Rien n'en a été conservé ; "
+            "la France a reçu une erreur signée ({value}).",
+        ),
+        cure=Words(
+            en="Tell the French operators time, code and type from the audit log. They correct their system "
+            "and send new messages; nothing is to be sent again here.",
+            fr="Indiquer à l'exploitant français l'heure, le code et le type inscrits au journal d'audit. Il "
+            "corrige et envoie de nouveaux messages ; rien n'est à renvoyer ici.",
+        ),
+        incident=Words(
+            en="all with one code until an operator acknowledges",
+            fr="tous ceux d'un même code jusqu'à la prise en compte",
+        ),
+        cleared=Words(en="an operator acknowledges", fr="un opérateur en prend acte"),
+    ),
+    KindSpec(
         kind=AlertKind.PRIVACY_BREACH,
         severity=Severity.CRITICAL,
         side=Side.FR,

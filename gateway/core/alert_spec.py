@@ -17,6 +17,7 @@ class AlertKind(StrEnum):
     CLOCK_BREACH = "clock_breach"
     CERTIFICATE = "certificate"
     NEGATIVE_ACKNOWLEDGEMENT = "negative_acknowledgement"
+    REFUSED_HERE = "refused_here"
     PRIVACY_BREACH = "privacy_breach"
     BALANCE_THRESHOLD = "balance_threshold"
     AUDIT_CHAIN = "audit_chain"

@@ -38,6 +38,9 @@ from gateway.flows.incidents import ACTION as PRIVACY
 from gateway.flows.ports import Transaction
 
 REJECTED: Final = "message.rejected"
+REFUSED: Final = "message.refused"
+PARTY: Final = "party:"
+"""Begins an actor whose signature was verified."""
 _BY_FRANCE: Final = frozenset({WORKER, AS4})
 """Who writes down that France refused; operators and quotas refuse too, and are their own actors."""
 _MEGABYTE: Final = 1_000_000
@@ -327,43 +330,66 @@ def chain(watch: Watch) -> list[Finding]:
 
 
 async def happened(tx: Transaction, entries: Sequence[AuditEntry]) -> list[Finding]:
-    """Refusals by France and privacy breaches among new audit entries, one finding for each incident."""
+    """Refusals by France and of France, and privacy breaches among new audit entries: one finding for each
+    incident. What no signature vouches for (its actor is no party) anybody may send: no alert."""
     refused: dict[str, list[AuditEntry]] = {}
+    refused_here: dict[str, list[AuditEntry]] = {}
     breaches: dict[str, list[AuditEntry]] = {}
     for entry in entries:
         if entry.action == REJECTED and entry.actor in _BY_FRANCE:
             record = await tx.get_message(entry.subject)
             if record is not None and record.direction is Direction.UK_TO_FR:
                 refused.setdefault(str(entry.data.get("code") or "—"), []).append(entry)
+        elif entry.action == REFUSED and entry.actor.startswith(PARTY):
+            refused_here.setdefault(str(entry.data.get("code") or "—"), []).append(entry)
         elif entry.action == PRIVACY:
-            breaches.setdefault(entry.actor.removeprefix("party:"), []).append(entry)
+            breaches.setdefault(entry.actor.removeprefix(PARTY), []).append(entry)
     return [
-        *(
-            Finding(
-                kind=AlertKind.NEGATIVE_ACKNOWLEDGEMENT,
-                key=code,
-                severity=Severity.MAJOR,
-                side=Side.UK,
-                count=len(rows),
-                newest_at=rows[-1].at,
-                facts={SUBJECT: code},
-                messages=tuple(row.subject for row in reversed(rows))[:MOST_MESSAGES],
-            )
-            for code, rows in refused.items()
-        ),
-        *(
-            Finding(
-                kind=AlertKind.PRIVACY_BREACH,
-                key=party,
-                severity=Severity.CRITICAL,
-                side=Side.FR,
-                count=sum(1 + _skipped(row) for row in rows),
-                newest_at=rows[-1].at,
-                facts={SUBJECT: party, "audit_sequence": rows[-1].sequence},
-            )
-            for party, rows in breaches.items()
-        ),
+        *(_refusal(code, rows) for code, rows in refused.items()),
+        *(_refusal_here(code, rows) for code, rows in refused_here.items()),
+        *(_breach(party, rows) for party, rows in breaches.items()),
     ]
+
+
+def _refusal(code: str, rows: Sequence[AuditEntry]) -> Finding:
+    return Finding(
+        kind=AlertKind.NEGATIVE_ACKNOWLEDGEMENT,
+        key=code,
+        severity=Severity.MAJOR,
+        side=Side.UK,
+        count=len(rows),
+        newest_at=rows[-1].at,
+        facts={SUBJECT: code},
+        messages=tuple(row.subject for row in reversed(rows))[:MOST_MESSAGES],
+    )
+
+
+def _refusal_here(code: str, rows: Sequence[AuditEntry]) -> Finding:
+    return Finding(
+        kind=AlertKind.REFUSED_HERE,
+        key=code,
+        severity=Severity.MAJOR,
+        side=Side.FR,
+        count=len(rows),
+        newest_at=rows[-1].at,
+        facts={
+            SUBJECT: code,
+            VALUE: str(rows[-1].data.get("ebms") or "—"),
+            "party": rows[-1].actor.removeprefix(PARTY),
+        },
+    )
+
+
+def _breach(party: str, rows: Sequence[AuditEntry]) -> Finding:
+    return Finding(
+        kind=AlertKind.PRIVACY_BREACH,
+        key=party,
+        severity=Severity.CRITICAL,
+        side=Side.FR,
+        count=sum(1 + _skipped(row) for row in rows),
+        newest_at=rows[-1].at,
+        facts={SUBJECT: party, "audit_sequence": rows[-1].sequence},
+    )
 
 
 def _skipped(entry: AuditEntry) -> int:

@@ -25,6 +25,7 @@ _LISTS: Final = {
     AlertKind.CLOCK_BREACH: "/console/deadlines?clock={clock}",
     AlertKind.CERTIFICATE: "/console/partners",
     AlertKind.NEGATIVE_ACKNOWLEDGEMENT: "/console/messages?status=rejected&direction=UK_TO_FR",
+    AlertKind.REFUSED_HERE: "/console/audit?action=message.refused&actor=party:{party}",
     AlertKind.PRIVACY_BREACH: "/console/audit?action=privacy.incident",
     AlertKind.BALANCE_THRESHOLD: "/console/balance",
     AlertKind.AUDIT_CHAIN: "/console/audit",
@@ -53,7 +54,7 @@ def list_behind(alert: Alert) -> str | None:
     pattern = _LISTS.get(alert.kind)
     if pattern is None:
         return None
-    return pattern.format(direction=alert.facts.get("direction", ""), clock=alert.facts.get("clock", ""))
+    return pattern.format(**{name: alert.facts.get(name, "") for name in ("direction", "clock", "party")})
 
 
 def alert_row(alert: Alert) -> Json:

@@ -20,6 +20,7 @@ from gateway.core.treaty.ledger import Entry
 from gateway.core.treaty.ledger import Side as Account
 from gateway.flows import alert_audit, operator
 from gateway.flows.alert_conditions import Certificate, Surroundings, side_of
+from gateway.flows.alert_views import list_behind
 from gateway.flows.alerts import acknowledge, evaluate, open_alerts
 from gateway.flows.deadlines import sweep
 from gateway.store import SqlStore
@@ -355,6 +356,41 @@ async def test_refusals_by_france_are_one_alert_for_each_code(desk: Desk) -> Non
 async def test_other_refusals_are_none_of_france(desk: Desk, of: dict[str, Any]) -> None:
     """An operator, a full quota, or the UK refusing a French message."""
     await rejected(desk, "quota_full", **of)
+    assert await look(desk) == []
+
+
+async def _refused_here(desk: Desk, actor: str) -> None:
+    async with desk.store.begin() as tx:
+        await tx.append_audit(
+            at=desk.clock.now(),
+            actor=actor,
+            action="message.refused",
+            subject="m",
+            data={"code": "as4.payload_refused", "ebms": "EBMS:0004"},
+        )
+
+
+async def test_a_message_of_france_that_we_refuse(desk: Desk) -> None:
+    """Signed and against the contract: one alert for all with the code, until somebody acknowledges."""
+    for _ in range(2):
+        await _refused_here(desk, "party:FR-MI-AS4")
+    assert await look(desk) == [AlertEvent.OPENED]
+    alert = await the_alert(desk)
+    assert (alert.kind, alert.key, alert.count, alert.side) == (
+        AlertKind.REFUSED_HERE,
+        "as4.payload_refused",
+        2,
+        Side.FR,
+    )
+    assert list_behind(alert) == "/console/audit?action=message.refused&actor=party:FR-MI-AS4"
+    await acknowledge(desk.exchange, alert.alert_id, actor="operator:ada", reason="France was told")
+    assert await desk.open_alerts() == ()
+
+
+@pytest.mark.parametrize("actor", ["as4", "client:home-office"])
+async def test_refusals_that_are_not_of_france(desk: Desk, actor: str) -> None:
+    """Anybody may send what nobody signed; what a UK system sent wrongly, its answer tells."""
+    await _refused_here(desk, actor)
     assert await look(desk) == []
 
 
