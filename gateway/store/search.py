@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Select,
     and_,
     bindparam,
     delete,
@@ -29,7 +31,7 @@ from gateway.flows.ports_search import Bounded, MessageFilter, Place, RouteMarks
 from gateway.store import tables as t
 from gateway.store import tables_search as s
 from gateway.store.listing import ListingTransaction, count
-from gateway.store.paths import all_statuses, all_types, rests_of
+from gateway.store.paths import LAST, Branch, all_statuses, all_types, limited, rests_of
 from gateway.store.rows import deadline_of, record_of
 
 _M, _D, _H, _F = t.messages.c, t.deadlines.c, t.hold_decisions.c, s.saved_filters.c
@@ -63,65 +65,70 @@ _LAST_SUCCESS = (
 )
 
 
-def _first(way: Direction, status: MessageStatus, kind: MessageType | None) -> Any:
-    """The sequence of the one accepted first; with a type, by the index of types and statuses."""
-    if kind is None:
-        found = select(_M.sequence).where(_M.status == status.value, _M.direction == way.value)
-        return select(found.order_by(_M.sequence).limit(1).subquery())
-    walked = (
-        select(_M.sequence, _M.direction)
-        .where(_M.type == kind.value, _M.status == status.value)
-        .order_by(_M.sequence)
-        .limit(_LOOK_AT)
-        .subquery()
-    )
-    return select(select(walked.c.sequence).where(walked.c.direction == way.value).limit(1).subquery())
+def _walked(branch: Branch, dialect: str, *names: str) -> Select[Any]:
+    """The rows of a stretch of an index, those accepted first in front (see ``Branch``: never by the primary
+    key, which would pass over every message that was accepted before)."""
+    return branch.select(["sequence", *names], after=-1, until=LAST, newest_first=False, dialect=dialect)
 
 
-_FIRST_WAITING = {
-    way: union_all(*(_first(way, status, None) for status in _UNDELIVERED)) for way in Direction
-}
-_FIRST_UNACKNOWLEDGED = {
-    Direction.UK_TO_FR: union_all(
-        *(
-            _first(Direction.UK_TO_FR, MessageStatus.DELIVERED, kind)
-            for kind in MessageType
-            if kind is not MessageType.ACKNOWLEDGEMENT
-        )
-    ),
-    Direction.FR_TO_UK: select(_M.sequence)
+@cache
+def _first_waiting(way: Direction, dialect: str) -> Any:
+    lanes = [Branch(columns=("status", "direction"), values=(s.value, way.value)) for s in _UNDELIVERED]
+    return union_all(*(select(limited(_walked(lane, dialect), 1).subquery()) for lane in lanes))
+
+
+@cache
+def _first_unacknowledged(way: Direction, dialect: str) -> Any:
+    if way is Direction.FR_TO_UK:
+        return _FIRST_OF_INBOX
+    found = []
+    for kind in MessageType:
+        if kind is not MessageType.ACKNOWLEDGEMENT:
+            pair = (kind.value, MessageStatus.DELIVERED.value)
+            walked = _walked(Branch(columns=("type", "status"), values=pair), dialect, "direction")
+            rows = limited(walked, _LOOK_AT).subquery()
+            one = limited(select(rows.c.sequence).where(rows.c.direction == way.value), 1)
+            found.append(select(one.subquery()))
+    return union_all(*found)
+
+
+_FIRST_OF_INBOX = (
+    select(_M.sequence)
     .where(literal_column("in_inbox") == literal_column("1"))  # as the partial index says it
     .order_by(_M.sequence)
-    .limit(1),
-}
+    .limit(1)
+)
 _BY_SEQUENCE = select(t.messages).where(_M.sequence == bindparam("place"))
 
 _HELD_FIRST = 1000
-_held = (
-    select(_M.message_id, _M.sequence)
-    .where(_M.status == MessageStatus.HELD.value, _M.direction == Direction.UK_TO_FR.value)
-    .order_by(_M.sequence)
-    .limit(_HELD_FIRST)
-    .subquery()
-)
 _later = t.hold_decisions.alias("later")
-_HALF_APPROVED = (
-    select(_held.c.message_id)
-    .where(
-        exists().where(
-            _H.message_id == _held.c.message_id,
-            _H.decision == HoldDecision.APPROVED.value,
-            ~exists().where(_later.c.message_id == _H.message_id, _later.c.round > _H.round),
-            ~exists().where(
-                _later.c.message_id == _H.message_id,
-                _later.c.round == _H.round,
-                _later.c.decision != HoldDecision.APPROVED.value,
-            ),
-        )
+
+
+@cache
+def _half_approved(dialect: str) -> Any:
+    lane = Branch(
+        columns=("status", "direction"), values=(MessageStatus.HELD.value, Direction.UK_TO_FR.value)
     )
-    .order_by(_held.c.sequence)
-    .limit(bindparam("most"))
-)
+    held = limited(_walked(lane, dialect, "message_id"), _HELD_FIRST).subquery()
+    return (
+        select(held.c.message_id)
+        .where(
+            exists().where(
+                _H.message_id == held.c.message_id,
+                _H.decision == HoldDecision.APPROVED.value,
+                ~exists().where(_later.c.message_id == _H.message_id, _later.c.round > _H.round),
+                ~exists().where(
+                    _later.c.message_id == _H.message_id,
+                    _later.c.round == _H.round,
+                    _later.c.decision != HoldDecision.APPROVED.value,
+                ),
+            )
+        )
+        .order_by(held.c.sequence)
+        .limit(bindparam("most"))
+    )
+
+
 _MESSAGE = select(t.messages).where(_M.message_id == bindparam("id"))
 
 _BREACHED = (
@@ -209,19 +216,20 @@ class SearchTransaction(ListingTransaction):
             return None if row is None else record_of(row)
 
         def work(connection: Connection) -> RouteMarks:
+            dialect = connection.dialect.name
             return RouteMarks(
                 last_success_at=connection.execute(
                     _LAST_SUCCESS, {"way": direction.value}
                 ).scalar_one_or_none(),
-                oldest_waiting=first(connection, _FIRST_WAITING[direction]),
-                oldest_unacknowledged=first(connection, _FIRST_UNACKNOWLEDGED[direction]),
+                oldest_waiting=first(connection, _first_waiting(direction, dialect)),
+                oldest_unacknowledged=first(connection, _first_unacknowledged(direction, dialect)),
             )
 
         return await self._run(work)
 
     async def half_approved(self, *, limit: int) -> tuple[MessageRecord, ...]:
         def work(connection: Connection) -> tuple[MessageRecord, ...]:
-            ids = connection.execute(_HALF_APPROVED, {"most": limit}).scalars().all()
+            ids = connection.execute(_half_approved(connection.dialect.name), {"most": limit}).scalars().all()
             return tuple(record_of(connection.execute(_MESSAGE, {"id": i}).one()) for i in ids)
 
         return await self._run(work)
