@@ -24,6 +24,7 @@ FEED: Final = web.AppKey("console_feed", LiveFeed)
 BEAT_S: Final = web.AppKey("console_beat_s", float)
 _BEAT_S: Final = 15.0
 _SEND_S: Final = 20.0
+_GONE_S: Final = 0.5
 _RETRY_MS: Final = 3000
 _LONGEST_ID: Final = 15
 
@@ -51,13 +52,24 @@ async def _first(request: web.Request, response: EventSourceResponse) -> None:
             await response.send("{}", event="beat", retry=_RETRY_MS)
 
 
+def _gone(request: web.Request) -> bool:
+    """Whether the browser has left: aiohttp tells only who looks, and a page that was left behind would
+    keep its place until the next beat."""
+    return request.transport is None or request.transport.is_closing()
+
+
 async def _stream(request: web.Request, response: EventSourceResponse, listener: Listener) -> None:
     feed, beat = request.app[FEED], request.app[BEAT_S]
     await _first(request, response)
+    quiet = 0.0
     while True:
-        change = await listener.next(beat)
-        if feed.closed:
+        change = await listener.next(min(beat, _GONE_S))
+        if feed.closed or _gone(request):
             return
+        quiet = 0.0 if change is not None else quiet + _GONE_S
+        if change is None and quiet < beat:
+            continue
+        quiet = 0.0
         if not await still_signed_in(request):
             await response.send("{}", event="ended")
             return
