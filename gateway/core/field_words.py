@@ -30,7 +30,7 @@ arrival|SHOW|Arrival in the UK|Arrivée au Royaume-Uni
 arrival_at|SHOW|Arrival|Arrivée
 arrival_place|SHOW|Place of arrival|Lieu d'arrivée
 at|SHOW|Date and time|Date et heure
-attachment|SHOW|Attachment|Pièce jointe
+attachment|HIDE|Attachment|Pièce jointe
 attachments|SHOW|Attachment|Pièce jointe
 biometrics_enrolled_at|HIDE|Biometrics enrolled|Relevé biométrique
 biometrics_reference|LAST|Biometrics reference|Référence biométrique
@@ -42,7 +42,7 @@ civil_status|HIDE|Civil status|Situation de famille
 claim|SHOW|Protection claim|Demande de protection
 code|SHOW|Code|Code
 confirmations|SHOW|Confirmations (Art 4)|Confirmations (art. 4)
-content_id|SHOW|Part|Partie
+content_id|HIDE|Part|Partie
 corrects|SHOW|Corrects message|Rectifie le message
 criterion|SHOW|Criterion (Art 3)|Critère (art. 3)
 decided_at|SHOW|Decided|Décision du
@@ -96,7 +96,7 @@ persons|SHOW|Person|Personne
 persons_admitted|SHOW|Persons admitted|Personnes admises
 persons_received|SHOW|Persons taken in charge|Personnes prises en charge
 persons_transferred|SHOW|Persons transferred|Personnes remises
-photo|SHOW|Photograph|Photographie
+photo|HIDE|Photograph|Photographie
 place|SHOW|Place|Lieu
 priority|SHOW|Priority|Priorité
 proposed_place|SHOW|Proposed place|Lieu proposé

@@ -11,6 +11,7 @@ import datetime as dt
 import io
 import json
 import logging
+import tempfile
 import urllib.parse
 import zipfile
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from aiohttp import web
 from anyascii import anyascii
 
 from gateway import sandbox
@@ -28,17 +30,24 @@ from gateway.clock import SystemClock
 from gateway.core.jws import sign_detached
 from gateway.core.records import MessageStatus, StoredAttachment
 from gateway.flows.ports import MessageFilter
+from gateway.flows.webhooks import WebhookEvent
 from gateway.logs import configure_logs
 from gateway.sandbox.script import DEFAULT_SERVICES
 from gateway.sandbox.setup import RunningSandbox
 from gateway.uk_client import Answer, UkClient
 from tests.fixtures.cases import Record, issued_at, load_cases, to_message, to_supplements
-from tests.fixtures.world import World, make_world, transfer_notice, until, withdrawal
+from tests.fixtures.world import CLIENT, World, make_world, transfer_notice, until, withdrawal
 from tests.integration.cases.steps import PATHS, posted_body
+from tests.integration.privacy import shown
 
 SERVICES = ("DGEF", *sorted(DEFAULT_SERVICES))
 HOSTILE = {"DGEF-RGPD", "DGEF-ERREUR"}
-SETTINGS: dict[str, dict[str, Any]] = {"uk_api": {"rate_per_second": 10_000, "rate_burst": 10_000}}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "uk_api": {"rate_per_second": 10_000, "rate_burst": 10_000},
+    "webhooks": {"unsafe_private_targets": True, "unsafe_plain_http": True},
+    "console": {"unsafe_optional_second_factor": True},
+    "pull": {"lease_s": 5, "receipt_timeout_s": 5, "interval_s": 0.05, "longest_wait_s": 0.2},
+}
 
 
 @dataclass(kw_only=True)
@@ -53,12 +62,36 @@ class Traces:
     statuses: dict[int, int] = field(default_factory=dict)
     """How often each HTTP status was answered."""
     sent_by_france: list[Mapping[str, Any]] = field(default_factory=list)
+    webhooks: list[str] = field(default_factory=list)
+    """Path, headers and body of everything that a webhook of the client got."""
+    pages: list[Answer] = field(default_factory=list)
+    """Of the console."""
+    commands: list[tuple[list[str], int, str]] = field(default_factory=list)
     held: int = 0
+
+    def written(self) -> dict[str, str]:
+        """Everything but files and database, by where it was written."""
+        return {
+            "logs": self.log.getvalue(),
+            "metrics": self.metrics,
+            "answers": _text(self.answers),
+            "webhooks": "\n".join(self.webhooks),
+            "pages": _text(self.pages),
+            "commands": "\n".join(output for _, _, output in self.commands),
+        }
 
     def take(self, answer: Answer) -> Answer:
         self.answers.append(answer)
         self.statuses[answer.status] = self.statuses.get(answer.status, 0) + 1
         return answer
+
+
+def _text(answers: list[Answer]) -> str:
+    """Bodies and headers; pages have their address among the headers."""
+    return "\n".join(
+        "\n".join((answer.body.decode("utf-8", "replace"), *map(str, answer.headers.items())))
+        for answer in answers
+    )
 
 
 @contextmanager
@@ -239,11 +272,11 @@ class Player:
         await self.post(path, content, (part,))
 
 
-async def _play_records(player: Player, running: Running) -> None:
+async def _play_records(player: Player, running: Running, *, badly: bool) -> None:
     for number, record in enumerate(load_cases()):
         service = SERVICES[number % len(SERVICES)]
         body, reference = await player.open(today(record), service)
-        if number % 3 == 0:
+        if badly and number % 3 == 0:
             await player.badly(today(record), body)
         if reference is not None and service not in HOSTILE:
             await player.follow(today(record), body, reference, number)
@@ -274,7 +307,15 @@ async def _settled(running: Running, ministry: RunningSandbox) -> bool:
 
 async def _read_everything(player: Player, running: Running) -> None:
     """Lists, timelines, evidence, cases, balance; and every inbox item is acknowledged or rejected."""
-    while items := (await player.client.inbox())["items"]:
+    while True:
+        inbox = await player.get("/v1/inbox")
+        player.traces.answers.pop()  # messages of France are shown as they are; the events are kept
+        items, events = inbox.json()["items"], inbox.json()["events"]
+        player.traces.take(Answer(status=200, headers={}, body=json.dumps(events).encode()))
+        if not items and not events:
+            break
+        for event in events:
+            await player.post(f"/v1/inbox/{event['id']}/acknowledgements", {"status": "taken_into_account"})
         for number, item in enumerate(items):
             answer = {"status": "taken_into_account", "code": None}
             if number % 7 == 0:
@@ -303,23 +344,56 @@ async def _read_everything(player: Player, running: Running) -> None:
 
 
 @asynccontextmanager
-async def play() -> AsyncIterator[Traces]:
-    """Plays everything; yields while the gateway still runs, so that its WAL is there to be searched."""
+async def _webhook_of(world: World, traces: Traces) -> AsyncIterator[None]:
+    """A target that the client registers for every event; it writes down what it gets."""
+
+    async def take(request: web.Request) -> web.Response:
+        body = (await request.read()).decode()
+        traces.webhooks.append("\n".join((request.path_qs, *map(str, request.headers.items()), body)))
+        return web.Response(status=204)
+
+    app = web.Application()
+    app.router.add_post("/hook", take)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    file = world.uk / "clients" / f"{CLIENT}.toml"
+    target = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    names = json.dumps([event.value for event in WebhookEvent])
+    hook = f'[[webhooks]]\nid = "told"\nurl = "{target}"\nevents = {names}\n'
+    file.write_text(f"{file.read_text('utf-8')}{hook}", "utf-8")
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def play(agreement: str | None = None, *, badly: bool = True) -> AsyncIterator[Traces]:
+    """Plays everything; yields while the gateway still runs, so that its WAL is there to be searched.
+
+    ``agreement``: the text of the file, for messages that are pulled and receipts by callback. ``badly``:
+    with all the mistakes of a UK system, and then what pages and commands show."""
     with contextlib.ExitStack() as stack:
-        world: World = stack.enter_context(make_world(start=False, settings=SETTINGS))
+        world: World = stack.enter_context(make_world(start=False, settings=SETTINGS, agreement=agreement))
+        shown_in = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         traces = Traces(folder=world.uk)
         stack.enter_context(captured_logs(traces.log))
         async with (
+            _webhook_of(world, traces),
             sandbox.serving(world.fr) as ministry,
             serving(Instance.load(world.uk)) as running,
             world.client() as client,
         ):
             player = Player(client=client, traces=traces)
-            await _play_records(player, running)
+            await _play_records(player, running, badly=badly)
             await until(lambda: _settled(running, ministry), seconds=90, what="all is delivered")
             await _read_everything(player, running)
             await until(
                 lambda: _settled(running, ministry), seconds=60, what="acknowledgements are delivered"
             )
             traces.sent_by_france = ministry.ministry.memory.status()["sent"]
+            if badly:
+                traces.pages = await shown.pages(world, load_cases())
+                traces.commands = await shown.commands(world, client, load_cases(), shown_in)
             yield traces

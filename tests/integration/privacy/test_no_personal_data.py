@@ -53,12 +53,45 @@ async def test_metrics(traces: Traces) -> None:
 
 
 async def test_answers(traces: Traces) -> None:
-    """Refusals, receipts, lists, timelines and evidence name nobody, in headers, links or bodies."""
-    shown = "\n".join(
-        "\n".join((answer.body.decode("utf-8", "replace"), *map(str, answer.headers.items())))
-        for answer in traces.answers
-    )
-    assert SEARCH.in_text(shown) == set()
+    """Refusals, receipts, lists, timelines, events and evidence name nobody, in headers, links or bodies."""
+    assert SEARCH.in_text(traces.written()["answers"]) == set()
+
+
+async def test_webhooks(traces: Traces) -> None:
+    """Events went out, thin: ids, codes and links, and nobody's data in address, header or body."""
+    kinds = {json.loads(text.rsplit("\n", 1)[-1])["type"] for text in traces.webhooks}
+    assert {"passerelle.message.status.v1", "passerelle.privacy.incident.v1"} <= kinds
+    assert len(traces.webhooks) > 100
+    assert SEARCH.in_text(traces.written()["webhooks"]) == set()
+
+
+async def test_pages_of_the_console(traces: Traces) -> None:
+    """Two people who may open every page do so: persons are masked, and no page fails."""
+    statuses = {answer.status for answer in traces.pages}
+    assert 500 not in statuses
+    good = [answer for answer in traces.pages if answer.status == 200]
+    areas = {area for answer in good for area in answer.headers["page"].split("?")[0].split("/")[2:3]}
+    assert {"messages", "cases", "held", "audit", "balance", "users"} <= areas
+    assert len(good) > 60
+    found = {
+        (answer.headers["page"], hit)
+        for answer in traces.pages
+        if answer.status == 200  # an address that is none is shown to whoever typed it, and written nowhere
+        for hit in SEARCH.in_text(answer.body.decode("utf-8", "replace"))
+    }
+    assert found == set()
+
+
+async def test_output_of_commands(traces: Traces) -> None:
+    """Tables and JSON of what reads, and the errors of what fails: places and codes, nobody's data."""
+    crashed = [words for words, _, output in traces.commands if output.endswith("CRASH")]
+    assert crashed == []
+    worked = [words for words, status, _ in traces.commands if status == 0]
+    assert len(worked) > 50, [words for words, status, _ in traces.commands if status]
+    found = {
+        (" ".join(words[:2]), hit) for words, _, output in traces.commands for hit in SEARCH.in_text(output)
+    }
+    assert found == set()
 
 
 async def test_instance_folder(traces: Traces, tmp_path: Path) -> None:

@@ -93,3 +93,9 @@ def test_reasons_are_in_both_languages() -> None:
     """Each coded reason has its words."""
     assert set(REASONS) == set(RevealReason)
     assert all(w.en and w.fr and w.en != w.fr for w in REASONS.values())
+
+
+def test_names_that_senders_choose_are_hidden() -> None:
+    """People name a file, and so its part, after the person: neither it nor a reference to it is shown."""
+    for field in ("content_id", "file_name", "attachment", "photo"):
+        assert FIELDS[field][1] is Mask.HIDE, field
