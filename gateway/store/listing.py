@@ -51,7 +51,10 @@ _PROBES = 16
 _AT_ONCE = 500
 _END = "zzzzzzzz"
 """Behind every identifier and code that begins alike, in any collation."""
-_CAREFUL = text("SELECT set_config('statement_timeout', '5000', true), set_config('jit', 'off', true)")
+_CAREFUL = text(  # until the transaction ends: a bound in time, and no plan that sorts all that it finds
+    "SELECT set_config('statement_timeout', '5000', true), set_config('jit', 'off', true),"
+    " set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true)"
+)
 
 _PROBE = text(  # as text: SQLAlchemy would take longer to recognise the statement than the database to run it
     " UNION ALL ".join(
@@ -199,8 +202,12 @@ class _Found:
 class _Reader:
     """Reads one page of at most ``limit`` messages and one more."""
 
-    def __init__(self, connection: Connection, *, limit: int, newest_first: bool) -> None:
+    def __init__(
+        self, connection: Connection, *, limit: int, newest_first: bool, counting: bool = False
+    ) -> None:
+        """``counting``: any ``limit`` + 1 of them will do, in no order."""
         self._connection, self._limit, self._newest_first = connection, limit, newest_first
+        self._counting = counting
         self._dialect = connection.dialect.name
 
     def find(self, where: MessageFilter, position: int | None) -> _Found:
@@ -242,7 +249,7 @@ class _Reader:
             return _Found(sequences=[], edge=None)
         wanted = self._limit + 1
         most = max(WALK // len(walk.branches), wanted)
-        if walk.rests and self._dialect == "postgresql":
+        if self._dialect == "postgresql":
             self._connection.execute(_CAREFUL)
         found: list[list[int]] = [[] for _ in walk.branches]
         parts = [
@@ -250,6 +257,8 @@ class _Reader:
             for number, branch in enumerate(walk.branches)
         ]
         statement = parts[0] if len(parts) == 1 else union_all(*(select(p.subquery()) for p in parts))
+        if self._counting and not walk.rests:
+            statement = limited(statement, wanted)
         for row in self._connection.execute(statement).all():
             found[row.branch].append(int(row.sequence))
         edges = [
@@ -341,7 +350,7 @@ def _records(connection: Connection, sequences: Sequence[int]) -> tuple[MessageR
 
 def count(connection: Connection, where: MessageFilter, *, most: int) -> Bounded:
     """``more``: the search stopped, so there may be more."""
-    found = _Reader(connection, limit=most, newest_first=True).find(where, None)
+    found = _Reader(connection, limit=most, newest_first=True, counting=True).find(where, None)
     number = len(found.sequences)
     return Bounded(value=min(number, most), more=number > most or found.edge is not None)
 

@@ -42,26 +42,27 @@ class Branch:
     def select(
         self, names: Sequence[str], *, after: int, until: int, newest_first: bool, dialect: str
     ) -> Select[Any]:
-        """Its rows with a sequence between both, these left out. On PostgreSQL the columns are compared as
-        a row: as equalities they would let the planner walk the primary key instead, which passes over
-        any number of other rows."""
+        """Its rows with a sequence between both, these left out. On PostgreSQL the last column is compared as
+        a row with the sequence: as an equality it would let the planner walk the primary key instead, which
+        passes over any number of other rows. Only the last: a scan ends by the first column of a row."""
         keys = [_M[name] for name in self.columns]
         inside: list[ColumnElement[bool]]
+        same = [key == literal(v, key.type) for key, v in zip(keys, self.values, strict=True)]
         if dialect == "postgresql" and keys:
-            row = tuple_(*keys, _M.sequence)
-            inside = [row > self._at(keys, after), row < self._at(keys, until)]
+            row, value = tuple_(keys[-1], _M.sequence), literal(self.values[-1], keys[-1].type)
+            inside = [
+                *same[:-1],
+                row > tuple_(value, literal(after, _M.sequence.type)),
+                row < tuple_(value, literal(until, _M.sequence.type)),
+            ]
+            keys = keys[-1:]
         else:
-            same = [key == literal(v, key.type) for key, v in zip(keys, self.values, strict=True)]
             inside = [*same, _M.sequence > after, _M.sequence < until]
             keys = []
         if self.where:
             inside.append(text(self.where))  # type: ignore[arg-type]  # SQLAlchemy takes it as a condition
         ordered = [c.desc() if newest_first else c.asc() for c in (*keys, _M.sequence)]
         return select(*(_M[name] for name in names)).where(*inside).order_by(*ordered)
-
-    def _at(self, keys: Sequence[Any], sequence: int) -> Any:
-        values = [literal(v, key.type) for key, v in zip(keys, self.values, strict=True)]
-        return tuple_(*values, literal(sequence, _M.sequence.type))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -223,6 +224,6 @@ def _of_columns(where: MessageFilter) -> tuple[tuple[Branch, ...], frozenset[str
     return (Branch(),), frozenset()
 
 
-def limited(statement: Select[Any], most: int) -> Select[Any]:
+def limited(statement: Any, most: int) -> Any:
     """The number as text: the planner then knows how few rows are wanted."""
     return statement.limit(literal_column(str(int(most))))

@@ -94,6 +94,8 @@ async def _explained(url: str, statements: list[Statement]) -> int:
     """Rows that were read in all; no table of messages is read from one end to the other."""
     connection, read = await _connect(url), 0
     try:
+        for setting in ("enable_bitmapscan", "enable_seqscan", "jit"):  # as the listing sets them
+            await connection.execute(f"SET {setting} = off")
         for sql, values in statements:
             [(text,)] = await connection.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *values)
             for kind, table, rows in _visited(json.loads(text)[0]["Plan"]):
