@@ -13,7 +13,7 @@ from contracts.codes import MessageType
 from gateway.core import holder, resend
 from gateway.core.errors import Side
 from gateway.core.holder import RESEND_WORDS, Resend
-from gateway.core.records import MessageRecord
+from gateway.core.records import Channel, MessageRecord
 from gateway.core.treaty.clocks import Deadline, clocks_of
 from gateway.core.words import Words
 from gateway.flows.batch_preview import verdict_on
@@ -85,13 +85,17 @@ async def _of_messages(
     tx: Transaction, exchange: Exchange, need: Need, records: Iterable[MessageRecord], now: dt.datetime
 ) -> list[Row]:
     ids = {record.message_id: record for record in records}
-    facts = await tx.resend_facts(list(ids), now=now) if ids else {}
+    if not ids:
+        return []
+    facts = await tx.resend_facts(list(ids), now=now)
+    tried = await tx.last_attempts(list(ids))
+    limits = await tx.next_limits(sorted({record.reference for record in ids.values()}))
+    breaker = await tx.breaker(exchange.french_party)
     found = []
     for message_id, record in ids.items():
-        attempts = await tx.attempts(message_id)
-        part = holder.look(facts_of(exchange, record, attempts, await tx.breaker(exchange.french_party), now))
+        attempts = [tried[message_id, channel] for channel in Channel if (message_id, channel) in tried]
+        part = holder.look(facts_of(exchange, record, attempts, breaker, now))
         answer, _ = holder.resend_of(*verdict_on(exchange, resend.Action.REPLAY, facts[message_id]))
-        open_limits = [d.due_at for d in await tx.case_deadlines(record.reference) if d.closed_at is None]
         found.append(
             Row(
                 need=need,
@@ -101,7 +105,7 @@ async def _of_messages(
                 reference=record.reference,
                 code=record.code,
                 since=record.received_at,
-                due_at=min(open_limits, default=None),
+                due_at=limits.get(record.reference),
                 part_of=None if part.fault is None else SIDES[part.fault],
                 why=part.reason,
                 resend=answer,

@@ -6,12 +6,12 @@ A part of ``gateway.flows.ports.Transaction``.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from contracts.codes import Direction, MessageType
-from gateway.core.records import MessageRecord, MessageStatus, Page
+from gateway.core.records import Attempt, Channel, MessageRecord, MessageStatus, Page
 from gateway.core.roles import Side
 from gateway.core.treaty.clocks import Deadline
 
@@ -126,6 +126,14 @@ class SearchRows(Protocol):
 
     async def pressing_deadlines(self, *, breached: bool, limit: int) -> tuple[Deadline, ...]:
         """Not closed yet, the earliest due first: those that have passed, or those that were warned of."""
+        ...
+
+    async def last_attempts(self, message_ids: Sequence[str]) -> Mapping[tuple[str, Channel], Attempt]:
+        """The newest attempt of each message on each channel; what was never tried is left out."""
+        ...
+
+    async def next_limits(self, references: Sequence[str]) -> Mapping[str, dt.datetime]:
+        """When the first open time limit of each case ends; cases without one are left out."""
         ...
 
     # saved filters

@@ -13,6 +13,7 @@ from gateway.core.audit import GENESIS, link
 from gateway.core.records import Attempt, AuditEntry, Channel, Evidence, EvidenceKind
 from gateway.store import tables as t
 from gateway.store.base import AUDIT_LOCK, TransactionBase, advisory_lock
+from gateway.store.rows import attempt_of
 
 _INSERT_ATTEMPT = insert(t.attempts)
 _COUNT_ATTEMPT = (
@@ -69,20 +70,7 @@ class LedgerTransaction(TransactionBase):
 
     async def attempts(self, message_id: str) -> tuple[Attempt, ...]:
         rows = await self._run(lambda c: c.execute(_ATTEMPTS, {"id": message_id}).all())
-        return tuple(
-            Attempt(
-                message_id=row.message_id,
-                channel=Channel(row.channel),
-                endpoint=row.endpoint,
-                number=row.number,
-                started_at=row.started_at,
-                finished_at=row.finished_at,
-                outcome=row.outcome,
-                http_status=row.http_status,
-                detail=row.detail,
-            )
-            for row in rows
-        )
+        return tuple(attempt_of(row) for row in rows)
 
     async def add_evidence(self, evidence: Evidence) -> None:
         self._later(

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from contracts.codes import Direction, MessageType
-from gateway.core.records import MessageRecord, MessageStatus
+from gateway.core.records import Attempt, Channel, MessageRecord, MessageStatus
 from gateway.core.treaty.clocks import Deadline, DeadlineState
 
 
@@ -49,4 +49,19 @@ def deadline_of(row: Row[Any]) -> Deadline:
         next_at=row.next_at,
         closed_at=row.closed_at,
         closed_by=row.closed_by,
+    )
+
+
+def attempt_of(row: Row[Any]) -> Attempt:
+    """From a row of ``attempts``."""
+    return Attempt(
+        message_id=row.message_id,
+        channel=Channel(row.channel),
+        endpoint=row.endpoint,
+        number=row.number,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        outcome=row.outcome,
+        http_status=row.http_status,
+        detail=row.detail,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     literal,
     literal_column,
     or_,
@@ -23,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from contracts.codes import Direction, MessageType
-from gateway.core.records import MessageRecord, MessageStatus
+from gateway.core.records import Attempt, Channel, MessageRecord, MessageStatus
 from gateway.core.roles import Side
 from gateway.core.treaty.clocks import Deadline, DeadlineState
 from gateway.flows.ports_holds import HoldDecision
@@ -32,7 +34,7 @@ from gateway.store import tables as t
 from gateway.store import tables_search as s
 from gateway.store.listing import ListingTransaction, count
 from gateway.store.paths import LAST, Branch, all_statuses, all_types, limited, rests_of
-from gateway.store.rows import deadline_of, record_of
+from gateway.store.rows import attempt_of, deadline_of, record_of
 
 _M, _D, _H, _F = t.messages.c, t.deadlines.c, t.hold_decisions.c, s.saved_filters.c
 _COUNTS = text(
@@ -185,6 +187,19 @@ def counts(connection: Connection) -> dict[Place, int]:
     }
 
 
+_NEWEST_OF_EACH = (
+    select(func.max(t.attempts.c.attempt_id))
+    .where(t.attempts.c.message_id.in_(bindparam("ids", expanding=True)))
+    .group_by(t.attempts.c.message_id, t.attempts.c.channel)
+)
+_LAST_ATTEMPTS = select(t.attempts).where(t.attempts.c.attempt_id.in_(_NEWEST_OF_EACH))
+_NEXT_LIMITS = (
+    select(_D.reference, func.min(_D.due_at))
+    .where(_D.reference.in_(bindparam("references", expanding=True)), _D.closed_at.is_(None))
+    .group_by(_D.reference)
+)
+
+
 class SearchTransaction(ListingTransaction):
     """Implements ``gateway.flows.ports_search.SearchRows``."""
 
@@ -272,3 +287,12 @@ class SearchTransaction(ListingTransaction):
     async def remove_filter(self, filter_id: str, *, side: Side, owner: str) -> bool:
         values = {"id": filter_id, "of_side": side.value, "whose": owner}
         return await self._run(lambda c: c.execute(_REMOVE, values).rowcount > 0)
+
+    async def last_attempts(self, message_ids: Sequence[str]) -> Mapping[tuple[str, Channel], Attempt]:
+        rows = await self._run(lambda c: c.execute(_LAST_ATTEMPTS, {"ids": list(message_ids)}).all())
+        found = [attempt_of(row) for row in rows]
+        return {(attempt.message_id, attempt.channel): attempt for attempt in found}
+
+    async def next_limits(self, references: Sequence[str]) -> Mapping[str, dt.datetime]:
+        rows = await self._run(lambda c: c.execute(_NEXT_LIMITS, {"references": list(references)}).all())
+        return {row[0]: row[1] for row in rows}
