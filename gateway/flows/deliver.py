@@ -244,16 +244,16 @@ def _judge(job: Job, answer: HttpAnswer, envelopes: tuple[bytes, ...], d: Delive
     if isinstance(opened, VerifiedError):
         d.access_point.check_profile(envelopes[0], opened)
         return error_code(opened, as4_id)
-    match_any(opened, envelopes, job, d)
+    match_any(opened, envelopes, job.record.message_id, d)
     return None
 
 
-def match_any(receipt: VerifiedReceipt, envelopes: tuple[bytes, ...], job: Job, d: Delivery) -> None:
+def match_any(receipt: VerifiedReceipt, envelopes: tuple[bytes, ...], message_id: str, d: Delivery) -> None:
     """Raises InvalidReceipt (that of the newest envelope) unless it proves one of the envelopes whole."""
     first: InvalidReceipt | None = None
     for envelope in envelopes:
         try:
-            d.access_point.check_receipt(envelope, receipt, message_id=job.record.message_id)
+            d.access_point.check_receipt(envelope, receipt, message_id=message_id)
         except InvalidReceipt as exc:
             first = first or exc
         else:

@@ -135,6 +135,35 @@ async def record_delivered(job: Job, attempt: Try, d: Delivery) -> Outcome:
     return Outcome.DELIVERED
 
 
+async def record_late_receipt(record: MessageRecord, answer: HttpAnswer, d: Delivery) -> bool:
+    """The receipt of a dead letter came after all: France has the message, so nobody sends it again.
+
+    False when it is no dead letter without a receipt any more (somebody sent it again meanwhile)."""
+    now = d.clock.now()
+    async with d.store.begin() as tx:
+        await tx.get_case(record.reference, lock=True)
+        current = await tx.get_message(record.message_id)
+        if current is None or current.status is not MessageStatus.FAILED or current.receipt_verified:
+            return False
+        await tx.add_evidence(_signal_evidence(record.message_id, EvidenceKind.NRR_RECEIPT, answer, now))
+        await tx.update_message(
+            record.message_id,
+            at=now,
+            status=MessageStatus.DELIVERED,
+            receipt_verified=True,
+            delivered_at=now,
+        )
+        await deadlines.received(tx, d.agreement, current, at=now)
+        data: Facts = {"reference": record.reference, "attempt": record.attempts, "late": True}
+        await tx.append_audit(
+            at=now, actor=ACTOR, action="message.delivered", subject=record.message_id, data=data
+        )
+        await enqueue_webhooks(tx, d.webhooks, WebhookEvent.MESSAGE_STATUS, current, now=now)
+    await d.store.notify("outbox")
+    d.watch.receipted(Receipted(record=record, number=record.attempts, at=now))
+    return True
+
+
 async def record_failure(
     job: Job, attempt: Try, error: PasserelleError, d: Delivery, *, recorded: int = 0
 ) -> Outcome:

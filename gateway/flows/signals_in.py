@@ -4,7 +4,8 @@
 it was sealed, its row is in the outbox, and its P-Mode says callback; (4) a receipt repeats exactly what we
 signed (as4.md 29); (5) the row is taken from whoever holds it, and what follows is recorded as for an answer
 in the HTTP response. Whatever fails (2) or (4) is refused without a signal (never a signal for a signal, core
-6.2.5); what nobody waits for (repeated, late, unknown) is ignored, and changes nothing.
+6.2.5); what nobody waits for (repeated, unknown) is ignored, and changes nothing. A receipt that comes after
+the message was given up still proves it: the dead letter is delivered then, and cannot be sent again.
 """
 
 from __future__ import annotations
@@ -13,13 +14,21 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Final
 
+from contracts.codes import Direction
 from gateway.core.as4.content import Octets
 from gateway.core.as4.pmode import ReceiptReply
 from gateway.core.as4.verified import VerifiedError, VerifiedReceipt
 from gateway.core.errors import As4Error, FailedAuthentication, InvalidHeader, ReceiptMissing
-from gateway.core.records import Channel, MessageRecord
+from gateway.core.records import Channel, MessageRecord, MessageStatus
 from gateway.flows.deliver import error_code, error_of, match_any
-from gateway.flows.delivery_record import Delivery, Job, Try, record_delivered, record_failure
+from gateway.flows.delivery_record import (
+    Delivery,
+    Job,
+    Try,
+    record_delivered,
+    record_failure,
+    record_late_receipt,
+)
 from gateway.flows.french_inbox import ACTOR, NOTHING, As4Answer, FrenchInbox, refuse
 from gateway.flows.large import LeaseLost
 from gateway.flows.ports import HttpAnswer
@@ -62,7 +71,7 @@ async def _settled(inbox: FrenchInbox, signal: VerifiedReceipt | VerifiedError, 
         return False
     awaited = await _awaited(d, _subject(signal))  # (1), (3)
     if awaited is None:
-        return False
+        return isinstance(signal, VerifiedReceipt) and await _late(d, signal, answer)
     if signal.party_id != d.access_point.partner:  # (2)
         raise FailedAuthentication("the signal is signed by another party than the receiver")
     attempt = _judged(awaited, signal, answer, d)  # (4)
@@ -94,6 +103,23 @@ async def _awaited(d: Delivery, as4_message_id: str | None) -> _Awaited | None:
     )
 
 
+async def _late(d: Delivery, receipt: VerifiedReceipt, answer: HttpAnswer) -> bool:
+    """(1), (2), (4) for a dead letter; False when it is none. Raises as ``_settled``."""
+    as4_message_id = _subject(receipt)
+    message_id = (as4_message_id or "").partition("@")[0]
+    async with d.store.begin(read_only=True) as tx:
+        record = await tx.get_message(message_id) if message_id else None
+        if record is None or record.as4_message_id != as4_message_id:
+            return False
+        if record.status is not MessageStatus.FAILED or record.direction is not Direction.UK_TO_FR:
+            return False
+        envelopes = sealed_envelopes(await tx.evidence(message_id))
+    if receipt.party_id != d.access_point.partner:
+        raise FailedAuthentication("the signal is signed by another party than the receiver")
+    match_any(receipt, envelopes, message_id, d)
+    return await record_late_receipt(record, answer, d)
+
+
 def _judged(
     awaited: _Awaited, signal: VerifiedReceipt | VerifiedError, answer: HttpAnswer, d: Delivery
 ) -> Try | None:
@@ -102,7 +128,7 @@ def _judged(
     now = d.clock.now()
     code: str | None = None
     if isinstance(signal, VerifiedReceipt):
-        match_any(signal, awaited.envelopes, awaited.job, d)
+        match_any(signal, awaited.envelopes, awaited.job.record.message_id, d)
     else:
         d.access_point.check_profile(awaited.envelopes[0], signal)
         try:

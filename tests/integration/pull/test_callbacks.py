@@ -120,6 +120,31 @@ async def test_when_the_schedule_is_used_up_the_message_fails(ends: Ends) -> Non
     assert await ends.backlog() == 0
 
 
+async def dead_letter(ends: Ends) -> MessageRecord:
+    """A message whose receipts never came in time."""
+    message = await ends.open_case()
+    while await ends.deliver() is not Outcome.FAILED:
+        ends.clock.skip(ends.delivery.receipt_timeout.total_seconds() + 1)
+    return message
+
+
+@pytest.mark.as4(29)
+async def test_the_receipt_of_a_dead_letter_proves_it_after_all(ends: Ends) -> None:
+    """It is delivered then, once; whoever would send it again is refused, and a second copy is ignored."""
+    partner = Partner(ends)
+    message = await dead_letter(ends)
+    answer = await post(ends, partner.receipts[0])
+    assert (answer.status, answer.body) == (202, b"")
+    record = await ends.record(message.message_id)
+    assert (record.status, record.receipt_verified, record.code) == (MessageStatus.DELIVERED, True, None)
+    kinds = await ends.evidence_kinds(message.message_id)
+    assert kinds.count(EvidenceKind.NRR_RECEIPT) == 1
+    assert "message.delivered" in await ends.audit(message.message_id)
+    await post(ends, partner.receipts[0])
+    assert await ends.evidence_kinds(message.message_id) == kinds
+    assert await ends.audit("as4") == ["signal.ignored"]
+
+
 async def test_a_receipt_in_the_response_counts_as_well(ends: Ends) -> None:
     """A partner that answers at once has proven it at once."""
     ends.partner.answer = in_the_response

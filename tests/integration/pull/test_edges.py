@@ -56,6 +56,29 @@ async def test_a_receipt_signed_by_another_known_party_changes_nothing(ends: End
     assert (await ends.record(message.message_id)).status is MessageStatus.SENDING
 
 
+@pytest.mark.as4(29)
+@pytest.mark.as4(37)
+async def test_a_dead_letter_is_proven_by_its_receiver_alone(ends: Ends) -> None:
+    """Another known party's receipt for a message that was given up is refused, and changes nothing."""
+    message = await ends.open_case()
+    verified = await pulled(ends)
+    now = ends.clock.now()
+    async with ends.store.begin() as tx:
+        entry = await tx.seize(message.message_id, Channel.AS4, until=now + dt.timedelta(minutes=1))
+        assert entry is not None
+        await tx.complete(entry)
+        await tx.update_message(
+            message.message_id, at=now, status=MessageStatus.FAILED, code="delivery.receipt_missing"
+        )
+    sealed = ends.british.receipt(verified, signal_id=ends.clock.new_id(), now=now)
+    answer = await accept(trusting_us_too(ends), sealed.content_type, sealed.body)
+    assert (answer.status, answer.code) == (400, "as4.failed_authentication")
+    assert (await ends.record(message.message_id)).status is MessageStatus.FAILED
+    sealed = ends.french.receipt(verified, signal_id=ends.clock.new_id(), now=now)
+    assert (await accept(trusting_us_too(ends), sealed.content_type, sealed.body)).status == 202
+    assert (await ends.record(message.message_id)).status is MessageStatus.DELIVERED
+
+
 class Whole:
     """A Content that is as large as a message."""
 
