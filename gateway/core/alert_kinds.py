@@ -30,7 +30,7 @@ _ROWS: Final = (
         name=Words(en="Dead letters", fr="Messages non remis"),
         title=Words(
             en="Messages that could not be delivered to {subject}: {count}",
-            fr="Messages qui n'ont pas pu être remis à {subject} : {count}",
+            fr="Messages qui n'ont pas pu être remis ({subject}) : {count}",
         ),
         cause=Words(
             en="All attempts are used up, or the answer was such that another attempt cannot help. "
@@ -60,7 +60,7 @@ _ROWS: Final = (
         name=Words(en="Circuit open", fr="Disjoncteur ouvert"),
         title=Words(
             en="Delivery to {subject} is interrupted",
-            fr="La remise à {subject} est interrompue",
+            fr="La remise est interrompue ({subject})",
         ),
         cause=Words(
             en="{count} attempts in a row failed. The gateway now tries one message at a time.",

@@ -66,8 +66,8 @@ DELIVERY: Final[Mapping[str, Row]] = {
     "delivery.unavailable": (
         Words("Access point not available", "Point d'accès indisponible"),
         Words(
-            "it answered with a server error or asked us to slow down",
-            "il a répondu par une erreur de serveur ou demande de ralentir",
+            "the access point answered with a server error, or asked us to slow down",
+            "le point d'accès a répondu par une erreur de serveur ou a demandé de ralentir",
         ),
         NETWORK,
         Side.FR,

@@ -16,7 +16,8 @@ from typing import Final
 from contracts.codes import Direction
 from gateway.core.errors import Side
 from gateway.core.explanations import Explanation, explain
-from gateway.core.holder_words import NOTHING, RESEND_REASONS
+from gateway.core.explanations_delivery import NETWORK
+from gateway.core.holder_words import NOTHING, RESEND_REASONS, RETRIES_OVER
 from gateway.core.records import MessageStatus
 from gateway.core.resend import Verdict, Why
 from gateway.core.words import Words
@@ -322,7 +323,8 @@ def _after_attempts(f: Facts) -> Holding | None:
 def _dead_letter(f: Facts) -> Holding:
     why = explain(f.code or "internal")
     expired = _certificate(f)
-    return _held(Holder.OPERATOR, *(expired or (why.side, why.cause, why.cure)))
+    cure = RETRIES_OVER if why.cure is NETWORK else why.cure
+    return _held(Holder.OPERATOR, *(expired or (why.side, why.cause, cure)))
 
 
 def _rejected(f: Facts) -> Holding:

@@ -30,7 +30,9 @@ def N_(text: str) -> str:  # noqa: N802 — gettext's own name for "translated w
 
 def translate(text: str, language: Language) -> str:
     """The text in that language; an English text without French is shown as it is."""
-    return french().get(text, text) if language == "fr" else text
+    if language == "en":
+        return text
+    return french().get(text, text).replace(" ?", "\N{NO-BREAK SPACE}?")  # never alone on a line
 
 
 def plural(one: str, many: str, count: int, language: Language) -> str:

@@ -229,7 +229,7 @@ def test_a_mail_speaks_both_languages_the_readers_own_first() -> None:
     french = _parts(Side.FR, opening())
     assert [p["Content-Language"] for p in french.iter_parts()] == ["fr", "en"]
     assert french["Subject"] == (
-        "[Passerelle] Ouverte, majeure : Messages qui n'ont pas pu être remis à Ministère français : 300"
+        "[Passerelle] Ouverte, majeure : Messages qui n'ont pas pu être remis (Ministère français) : 300"
     )
     english = _parts(Side.UK, opening())
     assert [p["Content-Language"] for p in english.iter_parts()] == ["en", "fr"]
