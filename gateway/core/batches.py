@@ -16,10 +16,9 @@ from typing import Final
 
 from contracts.codes import MessageType
 from gateway.core.errors import Conflict, InvalidParameter
+from gateway.core.reasons import require_reason
 from gateway.core.records import MessageStatus
 from gateway.core.resend import Action, Verdict, Why
-
-MAX_REASON: Final = 500
 
 # ---- the set that was looked at -----------------------------------------------------------------
 
@@ -141,8 +140,7 @@ class Reason:
     text: str
 
     def __post_init__(self) -> None:
-        if not self.text.strip() or len(self.text) > MAX_REASON:
-            raise InvalidParameter(f"a reason of 1 to {MAX_REASON} characters is needed")
+        require_reason(self.text)
 
 
 class BatchState(StrEnum):

@@ -30,7 +30,8 @@ from gateway.core.alerts import (
     tell_at,
     told,
 )
-from gateway.core.errors import Conflict, InvalidParameter, NotFound
+from gateway.core.errors import Conflict, NotFound
+from gateway.core.reasons import require_reason
 from gateway.flows import alert_audit
 from gateway.flows.alert_conditions import (
     ANY_WORKER,
@@ -48,7 +49,6 @@ from gateway.flows.ports import Transaction
 ACTOR: Final = "alerts"
 CHANNEL: Final = "alerts"
 """Of the store's wake-ups: something is to be sent."""
-MAX_REASON: Final = 500
 _SIGN_OF_LIFE: Final = dt.timedelta(minutes=1)
 
 
@@ -193,8 +193,7 @@ async def acknowledge(exchange: Exchange, alert_id: str, *, actor: str, reason: 
 
     Raises NotFound, Conflict (cleared, or acknowledged before), InvalidParameter.
     """
-    if not reason.strip() or len(reason) > MAX_REASON:
-        raise InvalidParameter(f"a reason of 1 to {MAX_REASON} characters is needed")
+    require_reason(reason)
     plan, now = exchange.alerts, exchange.clock.now()
     async with exchange.store.begin() as tx:
         watch = await tx.watch(lock=True)

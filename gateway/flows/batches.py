@@ -13,7 +13,6 @@ import datetime as dt
 from typing import Final, Protocol
 
 from gateway.core.batches import (
-    MAX_REASON,
     BatchEvent,
     BatchState,
     Planned,
@@ -23,7 +22,8 @@ from gateway.core.batches import (
     confirm,
     next_state,
 )
-from gateway.core.errors import Conflict, Forbidden, InvalidParameter, NotFound
+from gateway.core.errors import Conflict, Forbidden, NotFound
+from gateway.core.reasons import require_reason
 from gateway.core.resend import Action
 from gateway.core.roles import Permission
 from gateway.flows.batch_preview import Preview, Selection, look_at, preview_of
@@ -154,7 +154,7 @@ async def approve(
     AlreadyDone.
     """
     need(by, Permission.APPROVE)
-    _check(reason)
+    require_reason(reason)
     now = exchange.clock.now()
     async with exchange.store.begin() as tx:
         await use_up(tx, actor=by.actor, token=once, now=now)
@@ -199,7 +199,7 @@ async def _change(
     exchange: Exchange, batch_id: str, event: BatchEvent, by: Person, reason: str, once: str | None
 ) -> BatchRecord:
     need(by, Permission.ACT)
-    _check(reason)
+    require_reason(reason)
     now = exchange.clock.now()
     async with exchange.store.begin() as tx:
         await use_up(tx, actor=by.actor, token=once, now=now)
@@ -215,11 +215,6 @@ async def _change(
         await tx.save_batch(after)
         await _audit(tx, after, f"batch.{_NAMES[event]}", by.actor, now, reason)
     return after
-
-
-def _check(reason: str) -> None:
-    if not reason.strip() or len(reason) > MAX_REASON:
-        raise InvalidParameter(f"a reason of 1 to {MAX_REASON} characters is needed")
 
 
 async def _audit(

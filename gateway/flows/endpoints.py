@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from contracts.codes import Direction
 from gateway.core import breaker as circuit
-from gateway.core.errors import InvalidParameter, NotFound
+from gateway.core.errors import NotFound
+from gateway.core.reasons import require_reason
 from gateway.core.records import Breaker
 from gateway.flows.exchange import Exchange
 from gateway.flows.once import use_up
-from gateway.flows.operator import MAX_REASON
 from gateway.flows.ports_endpoints import EndpointFigures
 
 Json = dict[str, Any]
@@ -81,8 +81,7 @@ async def set_paused(
     A paused French endpoint keeps its queue; a paused webhook drops events, since polling is authoritative.
     Raises NotFound, InvalidParameter, AlreadyDone.
     """
-    if not reason.strip() or len(reason) > MAX_REASON:
-        raise InvalidParameter(f"a reason of 1 to {MAX_REASON} characters is needed")
+    require_reason(reason)
     if name not in (*names(exchange), *pulls(exchange)):
         raise NotFound("no such endpoint")
     now = exchange.clock.now()

@@ -19,6 +19,7 @@ from contracts.model import Message
 from contracts.ports import Problem
 from gateway.core import identifiers as ids
 from gateway.core.errors import Conflict, InsufficientScope, InvalidParameter, NotFound, RuleViolation
+from gateway.core.reasons import require_reason
 from gateway.core.records import CaseRecord, MessageRecord, MessageStatus
 from gateway.core.treaty import states
 from gateway.core.treaty.holding import Decider
@@ -37,7 +38,6 @@ from gateway.flows.ports_holds import DecisionRecord, HoldDecision
 from gateway.flows.quotas import refuse_waiting, wait_for_room
 from gateway.flows.webhooks import WebhookEvent, enqueue_webhooks
 
-MAX_REASON: Final = 500
 OPENING_REFUSED: Final = "opening_refused"
 """Code of what waited in a case whose opening message an operator refused."""
 HELD: Final = "message.held"
@@ -272,8 +272,7 @@ async def held(tx: Transaction, message_id: str) -> MessageRecord:
 def check_reason(reason: str, message: Message) -> None:
     """A reason is kept for ever in the audit log: it is short, and names no person of the message. Raises
     InvalidParameter."""
-    if not reason.strip() or len(reason) > MAX_REASON:
-        raise InvalidParameter(f"a reason of 1 to {MAX_REASON} characters is needed")
+    require_reason(reason)
     said = set(ids.normalise_name(reason).split())
     names = {word for name in ids.names_of(message) for word in name.split() if len(word) >= _LEAST_NAME}
     numbers = {ids.document_number(d.number) for p in ids.persons_of(message) for d in p.documents} - {""}

@@ -18,6 +18,7 @@ from typing import Final
 from contracts.codes import MessageType
 from contracts.model import AdmissionOutcome, Message, TransferOutcome, TransferReceipt
 from gateway.core.errors import Conflict, InvalidParameter, NotFound
+from gateway.core.reasons import require_reason
 from gateway.core.records import AuditEntry, MessageRecord, MessageStatus
 from gateway.core.treaty import ledger
 from gateway.core.treaty.agreement import Agreement
@@ -28,7 +29,6 @@ from gateway.flows.events import EventType, Fact, Listeners, moment_of, tell
 from gateway.flows.exchange import Exchange
 from gateway.flows.ports import MessageFilter, Transaction
 
-MAX_REASON: Final = 500
 MAX_PERSONS: Final = 20
 PROPOSED: Final = "ledger.correction_proposed"
 _BOOKED: Final = (TransferOutcome, TransferReceipt, AdmissionOutcome)
@@ -170,7 +170,7 @@ async def correct_entry(
     Where a second person is needed, the first call proposes and the same call by another actor books. Raises
     NotFound, Conflict, InvalidParameter.
     """
-    _check_reason(reason)
+    require_reason(reason)
     check_correction(exchange, persons, event_at)
     async with exchange.store.begin() as tx:
         asked = await tx.entry(entry_id)
@@ -203,11 +203,6 @@ def check_correction(exchange: Exchange, persons: int | None, event_at: dt.datet
         raise InvalidParameter(f"persons is a number from 0 to {MAX_PERSONS}")
     if event_at is not None and event_at > exchange.clock.now():
         raise InvalidParameter("the event lies in the future")
-
-
-def _check_reason(reason: str) -> None:
-    if not reason.strip() or len(reason) > MAX_REASON:
-        raise InvalidParameter(f"a reason of 1 to {MAX_REASON} characters is needed")
 
 
 async def _confirmed(tx: Transaction, entry: Entry, wanted: Correction, actor: str) -> bool:

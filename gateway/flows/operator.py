@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from contracts.codes import Direction
-from gateway.core.errors import Conflict, InvalidParameter, NotFound
+from gateway.core.errors import Conflict, NotFound
+from gateway.core.reasons import require_reason
 from gateway.core.records import MessageRecord, MessageStatus
 from gateway.core.resend import Action, Facts, Verdict, Why, judge
 from gateway.core.treaty.holding import OPERATOR
@@ -26,7 +27,6 @@ from gateway.flows.ports import Transaction
 from gateway.flows.quotas import refuse_waiting
 from gateway.flows.webhooks import WebhookEvent, enqueue_webhooks
 
-MAX_REASON = 500
 CANCELLED = "cancelled_by_operator"
 _ELSEWHERE = "operators with a role, or two of them, decide about this: passerelle holds release (or refuse)"
 
@@ -121,8 +121,7 @@ async def _act(
 
     The reason is kept in the audit log: one that names a person or a document of the message is refused.
     """
-    if not step.reason.strip() or len(step.reason) > MAX_REASON:
-        raise InvalidParameter(f"a reason of 1 to {MAX_REASON} characters is needed")
+    require_reason(step.reason)
     now = exchange.clock.now()
     after: MessageRecord | None = None
     with contextlib.suppress(_DryRun):

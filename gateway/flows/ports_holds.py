@@ -50,7 +50,7 @@ class HoldRows(Protocol):
         ...
 
     async def add_returned(self, pairs: Sequence[Pair], at: dt.datetime) -> tuple[str, bool]:
-        """Imports one person, as keyed hashes of all their pairs; their opaque id, and whether they are new."""
+        """Import one person as keyed hashes of all their pairs; their opaque id, and whether they are new."""
         ...
 
     async def lock_returned(self, *, change: bool) -> None:

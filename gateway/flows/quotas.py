@@ -19,6 +19,7 @@ from typing import Final
 
 from contracts.model import Message, Withdrawal
 from gateway.core.errors import Conflict, InvalidParameter, OutOfSequence
+from gateway.core.reasons import require_reason
 from gateway.core.records import CaseRecord, MessageRecord, MessageStatus
 from gateway.core.treaty import states
 from gateway.core.treaty.ledger import Reason, counter, difference
@@ -40,7 +41,7 @@ from gateway.flows.case_view import case_view
 from gateway.flows.events import tell_refused
 from gateway.flows.exchange import Exchange
 from gateway.flows.judging import judge_as_if_posted
-from gateway.flows.ledger import MAX_REASON, book, quota_zone
+from gateway.flows.ledger import book, quota_zone
 from gateway.flows.outgoing import Hold, enqueue, untranslatable
 from gateway.flows.ports import MessageFilter, Transaction
 from gateway.flows.webhooks import WebhookEvent, enqueue_webhooks
@@ -358,8 +359,7 @@ async def set_quota(
     Takes effect with the next ``release_waiting``; what has left stays. Raises InvalidParameter, also for a
     week that is over.
     """
-    if not reason.strip() or len(reason) > MAX_REASON:
-        raise InvalidParameter(f"a reason of 1 to {MAX_REASON} characters is needed")
+    require_reason(reason)
     now = exchange.clock.now()
     week = check_quota(exchange, persons, from_week)
     async with exchange.store.begin() as tx:

@@ -20,6 +20,7 @@ from typing import Final
 from contracts import codes, model
 from gateway.core import identifiers as ids
 from gateway.core.errors import InvalidParameter
+from gateway.core.reasons import require_reason
 from gateway.core.treaty import exclusion
 from gateway.flows.exchange import Exchange
 from gateway.flows.exclusion import flag
@@ -185,8 +186,7 @@ async def import_returned(
     what is held is judged again when somebody releases it. Importing a file again changes nothing. Raises
     InvalidParameter; then nothing was imported.
     """
-    if not reason.strip() or len(reason) > 500:
-        raise InvalidParameter("a reason of 1 to 500 characters is needed")
+    require_reason(reason)
     people = read(content)
     if dry_run:
         return Imported(persons=len(people), added=0, known=0)

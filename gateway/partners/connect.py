@@ -17,6 +17,7 @@ from cryptography import x509
 
 from contracts.ports import Problem
 from gateway.config import SETTINGS_FILE, Settings
+from gateway.core import reasons
 from gateway.core.as4.keys import certificate_kind, fingerprint
 from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.as4.profiles import SecurityProfile
@@ -32,7 +33,6 @@ from gateway.partners.settings_edit import with_setting
 
 _HEX: Final = frozenset("0123456789abcdef")
 _SHA256_DIGITS: Final = 64
-MAX_REASON: Final = 500
 Data = Mapping[str, str | int | bool | None]
 
 
@@ -201,8 +201,8 @@ def prepare_retire(
     Raises ConfigError when none or several do, when the reason is missing, and (unless ``even_if_needed``,
     for a key that was lost) when the exchange would stop for want of it.
     """
-    if not reason.strip() or len(reason) > MAX_REASON:
-        raise ConfigError(f"a reason of 1 to {MAX_REASON} characters is needed")
+    if not reasons.is_given(reason):
+        raise ConfigError(reasons.ASKED)
     folder = place.folder
     target = folder.find(normal(digits))
     rows = [i for i in folder.installed() if i.certificate == target.certificate]
