@@ -12,8 +12,8 @@ NOTHING: Final = Words("Nothing to do.", "Rien à faire.")
 RETRIES_OVER: Final = Words(
     "It is not tried again by itself. Test the connection to France; once it works, send the message again. "
     "If it does not work, call the French operations desk.",
-    "Plus aucune tentative automatique. Tester la connexion avec la France ; dès qu'elle est rétablie, renvoyer "
-    "le message. Sinon, appeler l'équipe d'exploitation française.",
+    "Plus aucune tentative automatique. Tester la connexion avec la France ; dès qu'elle est rétablie, "
+    "renvoyer le message. Sinon, appeler l'équipe d'exploitation française.",
 )
 RESEND_REASONS: Final[Mapping[Why, Words]] = {
     Why.NOT_SENT: Words(

@@ -29,7 +29,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
         yield world
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Per module: while Playwright runs it keeps an event loop in this thread, and tests of other folders
+    that the same worker runs later need that place."""
     with browsers.chromium() as browser:
         yield browser

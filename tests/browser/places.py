@@ -40,9 +40,11 @@ PLACES: Final[Mapping[str, Place]] = {
     "/console/balance": _at("/console/balance"),
     "/console/balance/ledger": _at("/console/balance/ledger"),
     "/console/balance/ledger/{entry}": _at("/console/balance/ledger/{others[entry]}"),
-    "/console/balance/ledger/{entry}/correct": _at("/console/balance/ledger/{others[entry]}/correct"),
-    "/console/balance/quotas/{kind}": _at("/console/balance/quotas/readmission"),
-    "/console/balance/quotas/{kind}/change": _at("/console/balance/quotas/readmission/change"),
+    "/console/balance/ledger/{entry}/correct": _at(
+        "/console/balance/ledger/{others[entry]}/correct?persons=1"
+    ),
+    "/console/balance/quotas/{kind}": _at("/console/balance/quotas/readmissions"),
+    "/console/balance/quotas/{kind}/change": _at("/console/balance/quotas/readmissions/change?persons=40"),
     "/console/balance/weekly": _at("/console/balance/weekly"),
     "/console/batches": _at("/console/batches"),
     "/console/batches/new": _at("/console/batches/new?action=replay&status=failed"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Page, Response
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response
 
 from gateway.cli.demo.stage import OPERATOR
 from tests.browser.places import PLACES
@@ -40,10 +40,14 @@ class Seat:
 def seat(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Seat]:
     context = window(chromium)
     seat = Seat(page=context.new_page(), language=request.param)
-    seat.page.on("console", lambda m: seat.complaints.append(m.text) if m.type == "error" else None)
+    seat.page.on("console", lambda m: seat.complaints.append(complaint(m)) if m.type == "error" else None)
     seat.page.on("pageerror", lambda error: seat.complaints.append(str(error)))
     yield seat
     context.close()
+
+
+def complaint(said: ConsoleMessage) -> str:
+    return f"{said.text} {said.location['url']}"
 
 
 def by_people() -> list[str]:
@@ -59,7 +63,7 @@ def test_page(seat: Seat, shown: Shown, place: str) -> None:
     page.emulate_media(color_scheme="light")
     answer = seat.go(shown, place)
     assert answer is not None
-    assert answer.status == 200, page.inner_text("main")
+    assert answer.status == 200, page.inner_text("body")
     assert page.get_attribute("html", "lang") == seat.language
     assert page.locator("h1").count() == 1
     assert violations(page) == []
