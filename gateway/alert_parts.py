@@ -16,7 +16,7 @@ from gateway.flows.alert_conditions import Certificate, Surroundings
 from gateway.flows.alert_notices import AlertSender
 from gateway.flows.exchange import Exchange
 from gateway.flows.ports import Transport
-from gateway.flows.webhooks import resolved_address_allowed
+from gateway.flows.webhook_targets import resolved_address_allowed
 from gateway.instance import Instance
 from gateway.transport.http import HttpTransport
 from gateway.transport.mail import Security, SmtpMailer

@@ -21,7 +21,7 @@ from gateway.core.alert_kinds import Severity
 from gateway.core.alerts import AlertPlan, AlertPolicy, QuietHours, Recipient, Via
 from gateway.core.errors import ConfigError
 from gateway.core.roles import Side
-from gateway.flows.webhooks import TargetPolicy, check_target
+from gateway.flows.webhook_targets import TargetPolicy, check_target
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")

@@ -23,7 +23,8 @@ from gateway.flows.exchange import Exchange
 from gateway.flows.large import LargeLane
 from gateway.flows.noise import NoiseGate, NoiseLimits
 from gateway.flows.pull_fetch import Result, fetch
-from gateway.flows.webhooks import WebhookSender, deliver_webhook, resolved_address_allowed
+from gateway.flows.webhook_targets import resolved_address_allowed
+from gateway.flows.webhooks import WebhookSender, deliver_webhook
 from gateway.instance import Instance
 from gateway.metrics import Metrics
 from gateway.puller import Puller, PullPlan

@@ -23,7 +23,6 @@ from gateway.core.alert_kinds import KINDS, SEVERITY_WORDS, SIDE_WORDS, AlertKin
 from gateway.core.alerts import Alert, AlertEvent, Facts, fill, title
 from gateway.core.errors import Side
 
-MEDIA_TYPE: Final = "application/cloudevents+json"
 CLOUD_TYPES: Final = {event: f"passerelle.alert.{event.value}.v1" for event in AlertEvent}
 _WIRE: Final = compat32.clone(linesep="\r\n")
 _ZONES: Final = {"en": ("Europe/London", "London"), "fr": ("Europe/Paris", "Paris")}

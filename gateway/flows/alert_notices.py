@@ -20,12 +20,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.core import roles
 from gateway.core.alert_kinds import Severity
 from gateway.core.alert_records import Notice, NoticeAttempt, NoticeState
-from gateway.core.alert_words import MEDIA_TYPE, Letter, Told, cloud_event, mail, read
+from gateway.core.alert_words import Letter, Told, cloud_event, mail, read
 from gateway.core.alerts import AlertEvent, Recipient, Via
 from gateway.core.errors import ConfigError, PasserelleError, PeerUnavailable
 from gateway.core.retry import DEFAULT_SCHEDULE, RetryAt, RetrySchedule, decide
 from gateway.flows.ports import Clock, Store, Transaction, Transport
-from gateway.flows.webhooks import WebhookDecision, judge_answer, signed_headers
+from gateway.flows.webhook_post import Posted, WebhookDecision, post_event
 
 SENT: Final = "sent"
 UNKNOWN: Final = "alert.recipient_unknown"
@@ -112,7 +112,9 @@ class WantsNoMore(Exception):
 class _Answered(PeerUnavailable):
     """A webhook answered, but not 2xx."""
 
-    retry_after: float | None = None
+    def __init__(self, posted: Posted) -> None:
+        super().__init__(posted.error.detail)
+        self.retry_after = posted.answer.retry_after
 
 
 async def deliver(
@@ -136,17 +138,13 @@ async def deliver(
         await sender.mailer.send(letter)
         return
     body = cloud_event(told, number=number, issuer=sender.issuer, link=link)
-    headers = signed_headers(f"alert_{number}", body, key=sender.key, now=now)
-    answer = await sender.transport.post(
-        recipient.address, content_type=MEDIA_TYPE, body=body, headers=headers
+    posted = await post_event(
+        sender.transport, recipient.address, body, message_id=f"alert_{number}", key=sender.key, now=now
     )
-    decision = judge_answer(answer)
-    if decision is WebhookDecision.DISABLE:
+    if posted.decision is WebhookDecision.DISABLE:
         raise WantsNoMore
-    if decision is not WebhookDecision.DONE:
-        failure = _Answered(f"the target answered {answer.status}")
-        failure.retry_after = answer.retry_after
-        raise failure
+    if posted.decision is not WebhookDecision.DONE:
+        raise _Answered(posted)
 
 
 async def _failed(

@@ -6,26 +6,24 @@ in the outbox on ``Channel.WEBHOOK`` with the webhook's id as endpoint; the work
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import datetime as dt
-import ipaddress
 import json
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
-from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts.codes import Direction
-from gateway.core.errors import ConfigError, DeliveryError, PasserelleError, PeerUnavailable
+from gateway.core.errors import DeliveryError, PasserelleError
 from gateway.core.records import Attempt, Channel, MessageRecord, OutboxEntry
 from gateway.core.retry import DEFAULT_SCHEDULE, RetryAt, RetrySchedule, decide
 from gateway.flows.ports import Clock, HttpAnswer, Store, Transaction, Transport
 from gateway.flows.watch import UNWATCHED, Tried, Watch
+from gateway.flows.webhook_post import EVENT_MEDIA_TYPE, WebhookDecision, post_event
 
 
 class WebhookEvent(StrEnum):
@@ -46,7 +44,6 @@ class WebhookEvent(StrEnum):
 
 
 _LEASE_LOST: Final = "webhook.lease_lost"
-EVENT_MEDIA_TYPE: Final = "application/cloudevents+json"
 CLOUD_TYPES: Final = {
     WebhookEvent.INBOX_MESSAGE: "passerelle.inbox.message.v1",
     WebhookEvent.MESSAGE_STATUS: "passerelle.message.status.v1",
@@ -71,47 +68,6 @@ class WebhookTarget:
         return event in self.events and (
             event is not WebhookEvent.MESSAGE_STATUS or client_id == self.client_id
         )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TargetPolicy:
-    """Which targets may be registered; both are off unless an operator sets ``unsafe_…``."""
-
-    allow_private: bool = False
-    allow_plain: bool = False
-
-
-def check_target(url: str, policy: TargetPolicy) -> None:
-    """Refuse targets that are not https, or whose literal address is not public. Raises ConfigError.
-
-    A host name is judged again by ``resolved_address_allowed`` when it is resolved (rebinding).
-    """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme != "https" and not (policy.allow_plain and parts.scheme == "http"):
-        raise ConfigError("a webhook target must be https")
-    if not host or parts.username or parts.password or parts.fragment:
-        raise ConfigError("a webhook target needs a host, and no credentials or fragment")
-    if policy.allow_private:
-        return
-    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
-        raise ConfigError("a webhook target must not be a private or link-local address")
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        if host.replace(".", "").isdigit() or host.lower().startswith("0x"):
-            raise ConfigError("a webhook target must not be a numeric host name") from None
-        return
-    if not resolved_address_allowed(str(address)):
-        raise ConfigError("a webhook target must not be a private or link-local address")
-
-
-def resolved_address_allowed(address: str) -> bool:
-    """Whether a resolved address is public (no private, loopback, link-local, multicast or reserved)."""
-    value = ipaddress.ip_address(address)
-    if isinstance(value, ipaddress.IPv6Address) and value.ipv4_mapped is not None:
-        value = value.ipv4_mapped
-    return value.is_global and not value.is_multicast
 
 
 async def enqueue_webhooks(
@@ -208,49 +164,6 @@ def webhook_message_id(entry: OutboxEntry) -> str:
     return f"evt_{entry.entry_id}"
 
 
-def build_webhook(
-    entry: OutboxEntry, body: bytes, *, key: Ed25519PrivateKey, now: dt.datetime
-) -> tuple[dict[str, str], bytes]:
-    """Headers and body of one attempt: ``v1a`` over ``id.timestamp.body`` (Standard Webhooks 1.0)."""
-    return signed_headers(webhook_message_id(entry), body, key=key, now=now), body
-
-
-def signed_headers(
-    message_id: str, body: bytes, *, key: Ed25519PrivateKey, now: dt.datetime
-) -> dict[str, str]:
-    """The three headers of one attempt (Standard Webhooks 1.0); ``message_id`` is the same on every retry."""
-    timestamp = str(int(now.timestamp()))
-    signature = key.sign(f"{message_id}.{timestamp}.".encode() + body)
-    return {
-        "webhook-id": message_id,
-        "webhook-timestamp": timestamp,
-        "webhook-signature": "v1a," + base64.b64encode(signature).decode(),
-    }
-
-
-class WebhookDecision(StrEnum):
-    """What the worker does with the row."""
-
-    DONE = "done"
-    """2xx."""
-    DISABLE = "disable"
-    """410: the row is dropped and the target takes nothing more until it is registered again."""
-    SLOW_DOWN = "slow_down"
-    """429, 502, 504: try later, with the longer of schedule and Retry-After."""
-    RETRY = "retry"
-
-
-def judge_answer(answer: HttpAnswer) -> WebhookDecision:
-    """Standard Webhooks 1.0, "delivery"."""
-    if 200 <= answer.status < 300:
-        return WebhookDecision.DONE
-    if answer.status == 410:
-        return WebhookDecision.DISABLE
-    if answer.status in {429, 502, 504}:
-        return WebhookDecision.SLOW_DOWN
-    return WebhookDecision.RETRY
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebhookOutcome:
     """Result of one attempt, already recorded with the store."""
@@ -302,18 +215,19 @@ async def deliver_webhook(entry: OutboxEntry, sender: WebhookSender) -> WebhookO
         if body is None:
             body = webhook_body(entry, record, issuer=sender.issuer, now=started)
             await tx.save_wire(entry, body, EVENT_MEDIA_TYPE)
-    headers, body = build_webhook(entry, body, key=sender.key, now=started)
-    parent = sender.watch.traceparent(entry.message_id)
-    if parent is not None:
-        headers["traceparent"] = parent
     answer: HttpAnswer | None = None
     error: PasserelleError
     try:  # (3)
-        answer = await sender.transport.post(
-            target.url, content_type=EVENT_MEDIA_TYPE, body=body, headers=headers
+        posted = await post_event(
+            sender.transport,
+            target.url,
+            body,
+            message_id=webhook_message_id(entry),
+            key=sender.key,
+            now=started,
+            traceparent=sender.watch.traceparent(entry.message_id),
         )
-        decision = judge_answer(answer)
-        error = PeerUnavailable(f"the target answered {answer.status}")
+        answer, decision, error = posted.answer, posted.decision, posted.error
     except DeliveryError as exc:
         decision, error = WebhookDecision.RETRY, exc
     outcome = await _record(entry, sender, started, answer, decision, error)  # (4)

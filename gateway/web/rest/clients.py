@@ -31,7 +31,8 @@ from pathlib import Path
 from gateway.core.errors import ConfigError
 from gateway.core.jws import Alg, VerificationKey, load_public_jwk
 from gateway.core.tokens import SCOPES
-from gateway.flows.webhooks import TargetPolicy, WebhookEvent, WebhookTarget, check_target
+from gateway.flows.webhook_targets import TargetPolicy, check_target
+from gateway.flows.webhooks import WebhookEvent, WebhookTarget
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MEMBERS = frozenset({"client_id", "alg", "scopes", "certificate_sha256", "jwks", "webhooks"})

@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.core.records import Channel, MessageStatus, OutboxEntry
 from gateway.flows import operator
-from gateway.flows.webhooks import WebhookDecision, WebhookSender, deliver_webhook, resolved_address_allowed
+from gateway.flows.webhook_post import WebhookDecision
+from gateway.flows.webhook_targets import resolved_address_allowed
+from gateway.flows.webhooks import WebhookSender, deliver_webhook
 from gateway.transport.http import HttpTransport
 from gateway.uk_client import UkClient
 from tests.fixtures.uk_gateway import CLIENT, ISSUER, Gateway, simple_request

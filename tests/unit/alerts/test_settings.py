@@ -19,7 +19,7 @@ from gateway.core.alerts import AlertPlan, QuietHours, Recipient, Via
 from gateway.core.errors import ConfigError
 from gateway.core.roles import Side
 from gateway.flows.ports import Store
-from gateway.flows.webhooks import resolved_address_allowed
+from gateway.flows.webhook_targets import resolved_address_allowed
 from gateway.transport.mail import Security
 from tests.fixtures.alerting import anchors
 from tests.fixtures.world import make_world

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.core.errors import ConfigError
 from gateway.core.jws import Alg, public_jwk, signer_of
-from gateway.flows.webhooks import TargetPolicy, WebhookEvent
+from gateway.flows.webhook_targets import TargetPolicy
+from gateway.flows.webhooks import WebhookEvent
 from gateway.web.rest.clients import load_clients, parse_client
 
 SIGNER = signer_of(ec.generate_private_key(ec.SECP256R1()), Alg.ES256)
