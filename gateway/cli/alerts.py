@@ -8,7 +8,18 @@ from typing import Any, Final
 import typer
 
 from gateway.alert_parts import alert_transport, make_sender
-from gateway.cli.common import JsonOption, fail, opened, out, print_json, run, show
+from gateway.cli.common import (
+    CursorOption,
+    JsonOption,
+    LimitOption,
+    fail,
+    opened,
+    out,
+    print_json,
+    run,
+    show,
+    show_more,
+)
 from gateway.cli.identity import AsOption, StdinOption, identify
 from gateway.core.alert_kinds import AlertKind
 from gateway.core.alert_records import NoticeState
@@ -55,8 +66,8 @@ def _told(row: dict[str, Any]) -> dict[str, Any]:
 def list_alerts(
     everything: bool = typer.Option(False, "--all", help="Also those that are cleared."),
     kind: AlertKind | None = typer.Option(None, help="Only this kind."),
-    limit: int = typer.Option(50, "--limit", min=1, max=500, help="Rows at the most."),
-    cursor: str | None = typer.Option(None, "--cursor", help="Go on where the last page ended."),
+    limit: int = LimitOption,
+    cursor: str | None = CursorOption,
     as_json: bool = JsonOption,
 ) -> None:
     """List open alerts, newest first; one for each incident."""
@@ -70,8 +81,7 @@ def list_alerts(
     rows, after = run(work)
     shown = rows if as_json else [_line(row) for row in rows]
     show(shown, as_json=as_json, title="Alerts", empty="No alert is open." if not everything else "No alert.")
-    if after and not as_json:
-        out.print(f"More: --cursor {after}", markup=False)
+    show_more(after, as_json=as_json)
 
 
 @alerts.command("show")

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from gateway.cli.common import JsonOption, fail, opened, out, print_json, run, show
+from gateway.cli.common import JsonOption, ReasonOption, fail, opened, out, print_json, run, show
 from gateway.cli.identity import AsOption, StdinOption, identify
 from gateway.core.roles import Permission
 from gateway.core.treaty.quotas import QuotaKind
@@ -25,7 +25,6 @@ quotas = typer.Typer(no_args_is_help=True, help="Weekly quotas: list, set.")
 ledger = typer.Typer(no_args_is_help=True, help="The ledger of persons: list, correct.")
 report = typer.Typer(no_args_is_help=True, help="Reports for the joint committee: weekly.")
 
-ReasonOption = typer.Option(..., "--reason", help="Why; kept in the audit log (no personal data).")
 _WEEKS_PRINTED = 8
 _HIDDEN = ("history", "period_start", "period_end")
 

@@ -7,10 +7,21 @@ from typing import Any
 
 import typer
 
-from gateway.cli.common import JsonOption, cell, opened, out, print_json, run, show
+from gateway.cli.common import (
+    CursorOption,
+    JsonOption,
+    LimitOption,
+    ReasonOption,
+    cell,
+    opened,
+    out,
+    print_json,
+    run,
+    show,
+    show_more,
+)
 from gateway.cli.identity import AsOption, StdinOption, identify
 from gateway.core.batches import BatchState, Reason, ReasonCode, Seen
-from gateway.core.people import User
 from gateway.core.resend import Action
 from gateway.core.roles import Permission
 from gateway.flows import batch_views as views
@@ -36,7 +47,6 @@ FilterOption = typer.Option(
     help="All that match, as in the address of the console's list: 'status=failed&direction=UK_TO_FR'.",
 )
 DigestOption = typer.Option(..., "--digest", help="What was seen: as printed by preview (or show).")
-ReasonOption = typer.Option(..., "--reason", help="Why; kept in the audit log (no personal data).")
 CodeOption = typer.Option(..., "--reason-code", help="Why, for statistics.")
 
 
@@ -148,8 +158,8 @@ def _print_batch(row: dict[str, Any], *, as_json: bool) -> None:
 @batches.command("list")
 def list_batches(
     state: BatchState | None = typer.Option(None, help="Only in this state."),
-    limit: int = typer.Option(50, "--limit", min=1, max=500, help="Rows at the most."),
-    cursor: str | None = typer.Option(None, "--cursor", help="Go on where the last page ended."),
+    limit: int = LimitOption,
+    cursor: str | None = CursorOption,
     as_json: bool = JsonOption,
 ) -> None:
     """List batches, newest first."""
@@ -162,8 +172,7 @@ def list_batches(
     rows, after = run(work)
     shown = rows if as_json else [_line(row) for row in rows]
     show(shown, as_json=as_json, title="Batches", empty="No batch.")
-    if after and not as_json:
-        out.print(f"More: --cursor {after}", markup=False)
+    show_more(after, as_json=as_json)
 
 
 @batches.command("show")
@@ -200,49 +209,25 @@ def approve(
     _print_batch(_changed(change), as_json=as_json)
 
 
-def _simple(
-    change: Callable[..., Awaitable[BatchRecord]], batch_id: str, by: User, reason: str, *, as_json: bool
-) -> None:
-    async def work(exchange: Exchange) -> BatchRecord:
-        return await change(exchange, batch_id, by=by, reason=reason)
+def _step(name: str, change: Callable[..., Awaitable[BatchRecord]], says: str) -> None:
+    """Adds a command that moves a batch on; they differ in nothing but the use case."""
 
-    _print_batch(_changed(work), as_json=as_json)
+    @batches.command(name, help=says)
+    def step(
+        batch_id: str = BatchArgument,
+        reason: str = ReasonOption,
+        name: str = AsOption,
+        password_stdin: bool = StdinOption,
+        as_json: bool = JsonOption,
+    ) -> None:
+        by = identify(name, Permission.ACT, from_stdin=password_stdin)
 
+        async def work(exchange: Exchange) -> BatchRecord:
+            return await change(exchange, batch_id, by=by, reason=reason)
 
-@batches.command("start")
-def start(
-    batch_id: str = BatchArgument,
-    reason: str = ReasonOption,
-    name: str = AsOption,
-    password_stdin: bool = StdinOption,
-    as_json: bool = JsonOption,
-) -> None:
-    """Begin, or go on after a pause; a worker takes one message after the other."""
-    by = identify(name, Permission.ACT, from_stdin=password_stdin)
-    _simple(flow.start, batch_id, by, reason, as_json=as_json)
+        _print_batch(_changed(work), as_json=as_json)
 
 
-@batches.command("pause")
-def pause(
-    batch_id: str = BatchArgument,
-    reason: str = ReasonOption,
-    name: str = AsOption,
-    password_stdin: bool = StdinOption,
-    as_json: bool = JsonOption,
-) -> None:
-    """Take no further message until it is started again."""
-    by = identify(name, Permission.ACT, from_stdin=password_stdin)
-    _simple(flow.pause, batch_id, by, reason, as_json=as_json)
-
-
-@batches.command("stop")
-def stop(
-    batch_id: str = BatchArgument,
-    reason: str = ReasonOption,
-    name: str = AsOption,
-    password_stdin: bool = StdinOption,
-    as_json: bool = JsonOption,
-) -> None:
-    """End it for good. What was done stays done."""
-    by = identify(name, Permission.ACT, from_stdin=password_stdin)
-    _simple(flow.stop, batch_id, by, reason, as_json=as_json)
+_step("start", flow.start, "Begin, or go on after a pause; a worker takes one message after the other.")
+_step("pause", flow.pause, "Take no further message until it is started again.")
+_step("stop", flow.stop, "End it for good. What was done stays done.")

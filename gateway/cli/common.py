@@ -34,6 +34,10 @@ _WIDEST = 1000
 
 MessageId = typer.Argument(..., metavar="MESSAGE_ID", help="As in: passerelle messages list.")
 JsonOption = typer.Option(False, "--json", help="Print JSON instead of a table.")
+ReasonOption = typer.Option(..., "--reason", help="Why; kept in the audit log (no personal data).")
+DryRunOption = typer.Option(False, "--dry-run", help="Show what would happen; change nothing.")
+LimitOption = typer.Option(50, "--limit", min=1, max=500, help="Rows at the most.")
+CursorOption = typer.Option(None, "--cursor", help="Go on where the last page ended.")
 
 
 @dataclass(slots=True)
@@ -124,6 +128,12 @@ def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str, empty:
     for row in rows:
         table.add_row(*(escape(cell(v)) for v in row.values()))
     print_table(table)
+
+
+def show_more(cursor: str | None, *, as_json: bool) -> None:
+    """Below the rows of a page: how to see the next one. JSON is the rows alone."""
+    if cursor and not as_json:
+        out.print(f"More: --cursor {cursor}", markup=False)
 
 
 def print_table(table: Table) -> None:

@@ -7,7 +7,17 @@ from typing import Any
 
 import typer
 
-from gateway.cli.common import JsonOption, fail, opened, options, out, run, show
+from gateway.cli.common import (
+    CursorOption,
+    JsonOption,
+    LimitOption,
+    fail,
+    opened,
+    options,
+    run,
+    show,
+    show_more,
+)
 from gateway.core.treaty.clocks import Clock, DeadlineState, clocks_of
 from gateway.flows.deadline_views import deadline_list, owed_by
 from gateway.flows.ports import DeadlineFilter
@@ -27,8 +37,8 @@ def list_deadlines(
     before: dt.datetime | None = typer.Option(None, help="Only what is due before this instant (UTC)."),
     unclosed: bool = typer.Option(False, "--unclosed", help="Only what nothing has closed yet."),
     told: bool = typer.Option(False, "--told", help="Only what was warned of or has passed."),
-    limit: int = typer.Option(50, "--limit", min=1, max=500, help="Rows at the most."),
-    cursor: str | None = typer.Option(None, "--cursor", help="Go on where the last page ended."),
+    limit: int = LimitOption,
+    cursor: str | None = CursorOption,
     as_json: bool = JsonOption,
 ) -> None:
     """List time limits, the earliest due first."""
@@ -50,8 +60,7 @@ def list_deadlines(
             page = await deadline_list(instance.exchange(store), where, cursor=cursor, limit=limit)
         rows = [item if as_json else _line(item) for item in page.items]
         show(rows, as_json=as_json, title="Time limits", empty="No time limit matches.")
-        if page.next_cursor and not as_json:
-            out.print(f"More: --cursor {page.next_cursor}", markup=False)
+        show_more(page.next_cursor, as_json=as_json)
 
     run(work)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from gateway.cli.common import JsonOption, opened, run, show
+from gateway.cli.common import JsonOption, ReasonOption, opened, run, show
 from gateway.core.records import Breaker
 from gateway.flows import endpoints as flow
 
@@ -15,7 +15,6 @@ endpoints = typer.Typer(
 )
 
 NameArgument = typer.Argument(..., metavar="NAME", help="As in: passerelle endpoints list.")
-ReasonOption = typer.Option(..., "--reason", help="Why; kept in the audit log (no personal data).")
 
 
 def endpoint_row(breaker: Breaker) -> dict[str, Any]:

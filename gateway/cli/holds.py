@@ -6,7 +6,21 @@ from typing import Any, Protocol
 
 import typer
 
-from gateway.cli.common import JsonOption, MessageId, cell, opened, out, print_json, run, show
+from gateway.cli.common import (
+    CursorOption,
+    DryRunOption,
+    JsonOption,
+    LimitOption,
+    MessageId,
+    ReasonOption,
+    cell,
+    opened,
+    out,
+    print_json,
+    run,
+    show,
+    show_more,
+)
 from gateway.cli.identity import AsOption, StdinOption, identify
 from gateway.cli.listing import message_row
 from gateway.core.treaty.holding import Decider
@@ -17,9 +31,6 @@ from gateway.flows.holds import refuse as refuse_message
 from gateway.flows.holds import release as release_message
 
 holds = typer.Typer(no_args_is_help=True, help="Held messages: list, show, release, refuse.")
-
-ReasonOption = typer.Option(..., "--reason", help="Why; kept in the audit log (no personal data).")
-DryRunOption = typer.Option(False, "--dry-run", help="Show what would happen; change nothing.")
 
 
 def decider(name: str, *, from_stdin: bool) -> Decider:
@@ -52,8 +63,8 @@ def age(seconds: int) -> str:
 
 @holds.command("list")
 def list_holds(
-    limit: int = typer.Option(50, "--limit", min=1, max=500, help="Rows at the most."),
-    cursor: str | None = typer.Option(None, "--cursor", help="Go on where the last page ended."),
+    limit: int = LimitOption,
+    cursor: str | None = CursorOption,
     as_json: bool = JsonOption,
 ) -> None:
     """List what waits for an operator or for room in a quota, oldest first."""
@@ -65,8 +76,7 @@ def list_holds(
     rows, after = run(work)
     shown = rows if as_json else [_line(row) for row in rows]
     show(shown, as_json=as_json, title="Held messages", empty="Nothing is held.")
-    if after and not as_json:
-        out.print(f"More: --cursor {after}", markup=False)
+    show_more(after, as_json=as_json)
 
 
 @holds.command("show")

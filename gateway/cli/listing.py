@@ -7,7 +7,18 @@ from typing import Any, Protocol
 import typer
 
 from contracts.codes import CaseKind, Direction
-from gateway.cli.common import JsonOption, MessageId, opened, out, run, show
+from gateway.cli.common import (
+    CursorOption,
+    DryRunOption,
+    JsonOption,
+    LimitOption,
+    MessageId,
+    ReasonOption,
+    opened,
+    run,
+    show,
+    show_more,
+)
 from gateway.core.records import CaseRecord, MessageRecord
 from gateway.flows.exchange import Exchange
 from gateway.flows.operator import cancel as cancel_message
@@ -16,11 +27,6 @@ from gateway.flows.operator import replay as replay_message
 
 messages = typer.Typer(no_args_is_help=True, help="Messages: list, show, replay, release, cancel.")
 cases = typer.Typer(no_args_is_help=True, help="Cases: list, show.")
-
-ReasonOption = typer.Option(..., "--reason", help="Why; kept in the audit log (no personal data).")
-DryRunOption = typer.Option(False, "--dry-run", help="Show what would happen; change nothing.")
-LimitOption = typer.Option(50, "--limit", min=1, max=500, help="Rows at the most.")
-CursorOption = typer.Option(None, "--cursor", help="Go on where the last page ended.")
 
 
 def message_row(record: MessageRecord) -> dict[str, Any]:
@@ -136,7 +142,6 @@ def list_cases(
         async with opened() as (_, store), store.begin() as tx:
             page = await tx.list_cases(kind=kind, status=status, cursor=cursor, limit=limit)
         show([case_row(c) for c in page.items], as_json=as_json, title="Cases", empty="No case matches.")
-        if page.next_cursor and not as_json:
-            out.print(f"More: --cursor {page.next_cursor}", markup=False)
+        show_more(page.next_cursor, as_json=as_json)
 
     run(work)

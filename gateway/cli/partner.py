@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from gateway.bootstrap import Instance
-from gateway.cli.common import JsonOption, err, fail, opened, options, out, print_json, run
+from gateway.cli.common import JsonOption, ReasonOption, err, fail, opened, options, out, print_json, run
 from gateway.cli.partner_common import (
     OurUrlOption,
     our_address,
@@ -274,7 +274,7 @@ def _report(instance: Instance, change: Change, *, as_json: bool) -> None:
 def retire(
     name: str = typer.Argument(..., metavar="NAME", help="The partner: fr, or its party id."),
     sha256: str = typer.Argument(..., metavar="SHA256", help="Fingerprint, or its first 8 digits or more."),
-    reason: str = typer.Option(..., "--reason", help="Why; kept in the audit log (no personal data)."),
+    reason: str = ReasonOption,
     even_if_needed: bool = typer.Option(
         False, "--even-if-needed", help="Also when the exchange then stops: its key was lost."
     ),

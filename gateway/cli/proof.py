@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from gateway.cli.common import JsonOption, fail, opened, out, print_json, run, show
+from gateway.cli.common import CursorOption, JsonOption, fail, opened, out, print_json, run, show, show_more
 from gateway.core import audit
 from gateway.core.errors import AuditChainBroken
 from gateway.core.records import AuditEntry, Page
@@ -54,7 +54,7 @@ def list_entries(
     until: dt.datetime | None = typer.Option(None, "--to", help="Only before this instant (UTC)."),
     after: int | None = typer.Option(None, help="In order of the chain, after this sequence."),
     limit: int = typer.Option(50, min=1, max=_BATCH, help="Rows at the most."),
-    cursor: str | None = typer.Option(None, "--cursor", help="Go on where the last page ended."),
+    cursor: str | None = CursorOption,
     as_json: bool = JsonOption,
 ) -> None:
     """List audit entries, the newest first; --json also shows the data and the hash of each."""
@@ -68,8 +68,7 @@ def list_entries(
                 page = Page(items=await _onwards(store, where, after, limit), next_cursor=None)
         rows = [entry_view(e) if as_json else _line(e) for e in page.items]
         show(rows, as_json=as_json, title="Audit log", empty="No entry.")
-        if page.next_cursor and not as_json:
-            out.print(f"More: --cursor {page.next_cursor}", markup=False)
+        show_more(page.next_cursor, as_json=as_json)
 
     run(work)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from gateway.cli.common import JsonOption, fail, opened, out, print_json, run
+from gateway.cli.common import JsonOption, ReasonOption, fail, opened, out, print_json, run
 from gateway.flows.returned import Imported, import_returned
 
 returned = typer.Typer(no_args_is_help=True, help="People returned before go-live: import, count.")
@@ -16,7 +16,7 @@ returned = typer.Typer(no_args_is_help=True, help="People returned before go-liv
 @returned.command("import")
 def import_(
     file: Path = typer.Argument(..., metavar="FILE", help="CSV with a heading (docs/holds.md)."),
-    reason: str = typer.Option(..., "--reason", help="Why; kept in the audit log (no personal data)."),
+    reason: str = ReasonOption,
     dry_run: bool = typer.Option(False, "--dry-run", help="Read and check the file; import nothing."),
     as_json: bool = JsonOption,
 ) -> None:

@@ -14,9 +14,9 @@ import typer
 
 from contracts.codes import Direction, MessageType
 from gateway.certificates import certificates
-from gateway.cli.common import JsonOption, err, opened, out, print_json, run, show
+from gateway.cli.common import CursorOption, JsonOption, LimitOption, err, opened, out, print_json, run, show
 from gateway.cli.identity import AsOption, StdinOption, identify
-from gateway.cli.listing import CursorOption, LimitOption, case_row, message_line, message_row, messages
+from gateway.cli.listing import case_row, message_line, message_row, messages
 from gateway.core.records import MessageStatus
 from gateway.core.roles import Permission
 from gateway.flows import message_export, saved_filters
