@@ -14,6 +14,7 @@ from cryptography import x509
 from playwright.sync_api import Browser
 
 from gateway.core.as4.keys import fingerprint
+from gateway.keys.pki import Purpose
 from tests.fixtures.guides import missing
 from tests.fixtures.incidents import Operator, Theatre, certify, known_to, operator, theatre
 from tests.fixtures.world import readmission_request
@@ -21,7 +22,8 @@ from tests.fixtures.world import readmission_request
 SECOND = "second-person"
 FRANCE = "FR-MI-AS4"
 CALM = "Nothing is stuck, refused or failed."
-SIGN, ENCRYPT = ("as4-sign", "sign"), ("as4-decrypt", "encrypt")
+SIGN: tuple[str, Purpose] = ("as4-sign", "sign")
+ENCRYPT: tuple[str, Purpose] = ("as4-decrypt", "encrypt")
 LATE = 'reply_delay_s = 0.2\n[services]\n"DGEF-TARD" = "late"\n[scenarios.late]\nlate_s = 86000\n'
 """A decision that falls due after the certificate's end."""
 
