@@ -1,6 +1,7 @@
 """Pictures of every page at phone, tablet and desk width in both languages: ``make screenshots``.
 
-All go to ``build/screenshots``; the best are copied into ``docs/images`` for README and operator guide.
+All go to ``build/screenshots``, whole; the first screen of the best goes into ``docs/images`` for README and
+operator guide.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ KEPT: Final = (
     "console-en-1600",
     "console-fr-390",
     "console-balance-en-1024",
+    "console-batches-new-en-1024",
+    "console-cases-reference-fr-1024",
     "console-messages-message-id-en-1024",
 )
 """Those that the documentation shows."""
@@ -35,12 +38,10 @@ def main() -> None:
         sys.exit(browsers.MISSING)
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
+    KEPT_IN.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary, demo(Path(temporary)) as world:
         trouble(world)
         photograph(world)
-    KEPT_IN.mkdir(exist_ok=True)
-    for name in KEPT:
-        shutil.copy(FOLDER / f"{name}.png", KEPT_IN)
 
 
 def photograph(world: Shown) -> None:
@@ -57,8 +58,10 @@ def photograph(world: Shown) -> None:
                         context.clear_cookies()
                         browsers.sign_in(page, world.base, signed_in, world.password, language)
                     page.goto(world.base + place.address(world))
-                    file = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-                    page.screenshot(path=FOLDER / f"{file}-{language}-{width}.png", full_page=True)
+                    file = f"{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}-{language}-{width}"
+                    page.screenshot(path=FOLDER / f"{file}.png", full_page=True)
+                    if file in KEPT:
+                        page.screenshot(path=KEPT_IN / f"{file}.png")
                 context.close()
             print(f"{language}: {len(PLACES)} pages at {len(WIDTHS)} widths")
 
