@@ -7,7 +7,9 @@ from typing import Any
 import typer
 
 from gateway.cli.common import JsonOption, ReasonOption, opened, run, show
+from gateway.cli.identity import MaybeAsOption, StdinOption, actor_of
 from gateway.core.records import Breaker
+from gateway.core.roles import Permission
 from gateway.flows import endpoints as flow
 
 endpoints = typer.Typer(
@@ -46,23 +48,37 @@ def list_endpoints(as_json: bool = JsonOption) -> None:
     run(work)
 
 
-def _set(name: str, *, paused: bool, reason: str, as_json: bool) -> None:
+def _set(name: str, *, paused: bool, actor: str, reason: str, as_json: bool) -> None:
     async def work() -> None:
         async with opened() as (instance, store):
             exchange = instance.exchange(store)
-            after = await flow.set_paused(exchange, name, paused=paused, actor="cli", reason=reason)
+            after = await flow.set_paused(exchange, name, paused=paused, actor=actor, reason=reason)
         show([endpoint_row(after)], as_json=as_json, title="Paused" if paused else "Resumed", empty="")
 
     run(work)
 
 
 @endpoints.command("pause")
-def pause(name: str = NameArgument, reason: str = ReasonOption, as_json: bool = JsonOption) -> None:
+def pause(
+    name: str = NameArgument,
+    reason: str = ReasonOption,
+    by: str | None = MaybeAsOption,
+    password_stdin: bool = StdinOption,
+    as_json: bool = JsonOption,
+) -> None:
     """Send nothing there until it is resumed. Messages to France wait; webhook events are dropped."""
-    _set(name, paused=True, reason=reason, as_json=as_json)
+    actor = actor_of(by, Permission.PAUSE, from_stdin=password_stdin)
+    _set(name, paused=True, actor=actor, reason=reason, as_json=as_json)
 
 
 @endpoints.command("resume")
-def resume(name: str = NameArgument, reason: str = ReasonOption, as_json: bool = JsonOption) -> None:
+def resume(
+    name: str = NameArgument,
+    reason: str = ReasonOption,
+    by: str | None = MaybeAsOption,
+    password_stdin: bool = StdinOption,
+    as_json: bool = JsonOption,
+) -> None:
     """Go on sending; a webhook that answered 410 is taken up again, an open circuit probes at once."""
-    _set(name, paused=False, reason=reason, as_json=as_json)
+    actor = actor_of(by, Permission.PAUSE, from_stdin=password_stdin)
+    _set(name, paused=False, actor=actor, reason=reason, as_json=as_json)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
 import typer
 
@@ -21,7 +22,12 @@ from gateway.core.people import User
 from gateway.core.roles import Permission
 from gateway.flows import signin
 
+COMMAND_LINE: Final = "cli"
+"""Actor of what no person is named for."""
 AsOption = typer.Option(..., "--as", metavar="NAME", help="Who decides: see passerelle users list.")
+MaybeAsOption = typer.Option(
+    None, "--as", metavar="NAME", help="Who does it; without it the audit log says cli, and nobody is asked."
+)
 StdinOption = typer.Option(
     False, "--password-stdin", help="Read the password (and on a second line the code) from standard input."
 )
@@ -67,3 +73,13 @@ def identify(name: str, *needed: Permission, from_stdin: bool = False) -> User:
         return user
 
     return run(work)
+
+
+def actor_of(name: str | None, needed: Permission, *, from_stdin: bool) -> str:
+    """Whom the audit log names: the person of ``--as``, who is checked as by ``identify``, or without it the
+    command line itself, as whoever can read the keys of the folder is not asked who they are."""
+    if name is not None:
+        return identify(name, needed, from_stdin=from_stdin).actor
+    if from_stdin:
+        fail("--password-stdin is about the person of --as", cure="name the person with --as NAME")
+    return COMMAND_LINE

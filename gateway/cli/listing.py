@@ -19,7 +19,9 @@ from gateway.cli.common import (
     show,
     show_more,
 )
+from gateway.cli.identity import MaybeAsOption, StdinOption, actor_of
 from gateway.core.records import CaseRecord, MessageRecord
+from gateway.core.roles import Permission
 from gateway.flows.exchange import Exchange
 from gateway.flows.operator import cancel as cancel_message
 from gateway.flows.operator import release as release_message
@@ -81,13 +83,15 @@ class _Action(Protocol):
     ) -> MessageRecord: ...
 
 
-def _act(action: _Action, message_id: str, title: str, *, reason: str, dry_run: bool, as_json: bool) -> None:
+def _act(
+    action: _Action, message_id: str, title: str, *, actor: str, reason: str, dry_run: bool, as_json: bool
+) -> None:
     """Does it (or tries it), and shows the message as it is after, or as it would be."""
 
     async def work() -> MessageRecord:
         async with opened() as (instance, store):
             exchange = instance.exchange(store)
-            return await action(exchange, message_id, actor="cli", reason=reason, dry_run=dry_run)
+            return await action(exchange, message_id, actor=actor, reason=reason, dry_run=dry_run)
 
     record = run(work)
     title = f"Dry run, nothing was changed. {title} it would be" if dry_run else title
@@ -99,33 +103,54 @@ def _act(action: _Action, message_id: str, title: str, *, reason: str, dry_run: 
 def replay(
     message_id: str = MessageId,
     reason: str = ReasonOption,
+    by: str | None = MaybeAsOption,
+    password_stdin: bool = StdinOption,
     dry_run: bool = DryRunOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Send a failed message again. One that has its receipt is never sent as new."""
-    _act(replay_message, message_id, "Queued again", reason=reason, dry_run=dry_run, as_json=as_json)
+    actor = actor_of(by, Permission.ACT, from_stdin=password_stdin)
+    _act(
+        replay_message,
+        message_id,
+        "Queued again",
+        actor=actor,
+        reason=reason,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
 
 
 @messages.command("release")
 def release(
     message_id: str = MessageId,
     reason: str = ReasonOption,
+    by: str | None = MaybeAsOption,
+    password_stdin: bool = StdinOption,
     dry_run: bool = DryRunOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Let a held message go. What the French contract cannot carry stays held."""
-    _act(release_message, message_id, "Released", reason=reason, dry_run=dry_run, as_json=as_json)
+    actor = actor_of(by, Permission.ACT, from_stdin=password_stdin)
+    _act(
+        release_message, message_id, "Released", actor=actor, reason=reason, dry_run=dry_run, as_json=as_json
+    )
 
 
 @messages.command("cancel")
 def cancel(
     message_id: str = MessageId,
     reason: str = ReasonOption,
+    by: str | None = MaybeAsOption,
+    password_stdin: bool = StdinOption,
     dry_run: bool = DryRunOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Cancel a message that has not left yet."""
-    _act(cancel_message, message_id, "Cancelled", reason=reason, dry_run=dry_run, as_json=as_json)
+    actor = actor_of(by, Permission.ACT, from_stdin=password_stdin)
+    _act(
+        cancel_message, message_id, "Cancelled", actor=actor, reason=reason, dry_run=dry_run, as_json=as_json
+    )
 
 
 @cases.command("list")

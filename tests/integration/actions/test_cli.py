@@ -128,3 +128,37 @@ def test_settings_reach_the_batches(folder: Path) -> None:
     fast = settings_text({"console": {"batch_per_second": 250}})
     (folder / "passerelle.toml").write_text(fast)
     assert Instance.load(folder).settings.console.batches().interval.total_seconds() == pytest.approx(0.004)
+
+
+def actors_of(folder: Path, action: str) -> list[str]:
+    """Who did it, as the audit log says, the newest first."""
+    listed = as_json(folder, "audit", "list", "--action", action)
+    return [entry["actor"] for entry in listed]
+
+
+def test_person_or_the_command_line_acts(folder: Path) -> None:
+    """``--as`` signs in and books the person; without it nobody is asked, and ``cli`` is booked."""
+    one, two = dead_letters(folder, 2)
+    assert as_json(folder, "messages", "replay", one, *WHY, name="nadia")[0]["status"] == "accepted"
+    assert as_json(folder, "messages", "cancel", two, *WHY)[0]["status"] == "cancelled"
+    assert actors_of(folder, "message.replayed") == ["operator:nadia"]
+    assert actors_of(folder, "message.cancelled") == ["cli"]
+    endpoint = as_json(folder, "endpoints", "list")[0]["endpoint"]
+    as_json(folder, "endpoints", "pause", endpoint, *WHY, name="sue")
+    as_json(folder, "endpoints", "resume", endpoint, *WHY)
+    assert actors_of(folder, "endpoint.paused") == ["operator:sue"]
+    assert actors_of(folder, "endpoint.resumed") == ["cli"]
+
+
+def test_person_is_checked_before_acting(folder: Path) -> None:
+    """A wrong password, a role without the permission, or a password for nobody: nothing is done."""
+    (one,) = dead_letters(folder, 1)
+    replay = ("messages", "replay", one, *WHY)
+    nadia = ("--as", "nadia", "--password-stdin")
+    call(folder, *replay, *nadia, stdin="not the password\n", ok=False)
+    assert "--as" in call(folder, *replay, "--password-stdin", stdin=f"{PASSWORD}\n", ok=False)
+    endpoint = as_json(folder, "endpoints", "list")[0]["endpoint"]
+    pause = ("endpoints", "pause", endpoint, *WHY)
+    assert "permission" in call(folder, *pause, *nadia, stdin=f"{PASSWORD}\n", ok=False)
+    assert as_json(folder, "endpoints", "list")[0]["circuit"] == "closed"
+    assert status_of(folder, [one]) == ["failed"]
