@@ -14,7 +14,10 @@ from tests.fixtures.world import World, case_status, make_world, post, readmissi
 PATH = "/v1/readmission-requests"
 
 
-def command(world: World, *arguments: str) -> Any:
+PASSWORD = "correct horse battery staple"
+
+
+def command(world: World, *arguments: str, stdin: str = "") -> Any:
     """The command line on the running gateway's folder; its JSON."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PASSERELLE_")}
     code = "from gateway.cli.main import main; main()"
@@ -23,13 +26,17 @@ def command(world: World, *arguments: str) -> Any:
         capture_output=True,
         check=True,
         env=environment,
+        input=f"{stdin}\n".encode(),
     )
     return json.loads(result.stdout)
 
 
 async def test_a_raised_quota_lets_the_waiting_request_go() -> None:
     """The second of one is held and France hears nothing; raised to two, it is delivered by the worker."""
-    with make_world(agreement=roomy(1)) as world:
+    settings = {"console": {"unsafe_optional_second_factor": True}}
+    with make_world(agreement=roomy(1), settings=settings) as world:
+        nadia = ("users", "add", "nadia", "--role", "supervisor", "--password-stdin")
+        command(world, *nadia, stdin=PASSWORD)
         async with world.client() as client:
             first, second = [await post(client, PATH, readmission_request(number=n)) for n in (1, 2)]
 
@@ -39,7 +46,8 @@ async def test_a_raised_quota_lets_the_waiting_request_go() -> None:
             await until(accepted, what="the first is answered")
             assert (await client.message(second.message_id))["status"] == "held"
             assert world.received_by_ministry(second.reference) == []
-            command(world, "quotas", "set", "readmissions", "2", "--reason", "ramp up")
+            more = ("quotas", "set", "readmissions", "2", "--reason", "ramp up", "--as", "nadia")
+            command(world, *more, "--password-stdin", stdin=PASSWORD)
 
             async def also_accepted() -> bool:
                 return await case_status(client, second.reference) == "accepted"

@@ -59,4 +59,4 @@ async def test_a_small_record_day_holds_every_check(tmp_path: Path) -> None:
 def _look_at_files(folder: Path) -> None:
     figures = json.loads((folder / "peak.json").read_text("utf-8"))
     assert [week["week"] for week in figures["weeks"]] == [f"2026-W{number}" for number in range(33, 38)]
-    assert len(list(folder.glob("peak-*.svg"))) == 4
+    assert len(list(folder.glob("peak-*.svg"))) == 5

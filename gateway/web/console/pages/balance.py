@@ -62,7 +62,7 @@ def in_words(balance: int, language: Language) -> str:
 
 
 def _points(view: Json) -> tuple[list[Point], list[Point]]:
-    """(weeks up to now, weeks to come with the sums as they would be). The present week is among those to come
+    """(weeks up to now, weeks to come with the sums as they would be). The present week is among the latter
     when something more is expected in it."""
     past = [
         Point(
