@@ -316,7 +316,6 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Steps (2) to (4); runs inside what fills the templates, so that a refusal is a page too."""
     if request.method not in _SAFE:  # (2)
         _check_origin(request)
-        request = _limited(request)
         await checked_form(request)
     target = _redirect(request)  # (3)
     if target is not None:
@@ -350,6 +349,8 @@ async def protect(request: web.Request, handler: Handler) -> web.StreamResponse:
         secure_headers(response)
         return response
     await _look_up(request)  # (1)
+    if request.method not in _SAFE:
+        request = _limited(request)  # before anything keeps the request: what a page adopts is finished here
     try:
         response = await _answer(request, handler)
     except web.HTTPException as exc:

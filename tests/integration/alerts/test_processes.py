@@ -77,8 +77,13 @@ async def test_an_outage_of_france_is_told_once_and_its_end_once(tmp_path: Path)
                 (row,) = [
                     r for r in passerelle(world, "alerts", "list", "--json") if r["kind"] == "breaker_open"
                 ]
-                shown = passerelle(world, "alerts", "show", row["alert_id"], "--json")
-                assert [n["state"] for n in shown["notices"]] == ["sent", "sent"]
+
+                def told() -> bool:
+                    """A mail may be with its reader a moment before the gateway has noted that it is sent."""
+                    shown = passerelle(world, "alerts", "show", row["alert_id"], "--json")
+                    return [n["state"] for n in shown["notices"]] == ["sent", "sent"]
+
+                await until(told, what="both notices sent")
                 world.kill_gateway()
                 world.start_gateway()
                 world.start_ministry()

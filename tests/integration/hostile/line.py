@@ -41,7 +41,10 @@ from tests.fixtures.world import World, make_world, post, readmission_request
 POLICY = SecurityPolicy()
 CANARY = "Quatrevingtdixneuf"
 """Stands in every hostile message, as a name would; it may come to light nowhere."""
-UNHURRIED: dict[str, dict[str, Any]] = {"uk_api": {"rate_per_second": 10_000, "rate_burst": 10_000}}
+UNHURRIED: dict[str, dict[str, Any]] = {
+    "uk_api": {"rate_per_second": 10_000, "rate_burst": 10_000},
+    "alerts": {"enabled": False},  # an attack is judged by its own audit entries alone
+}
 """The tests look often: the limit on requests is not what they are about."""
 TABLES = (
     "cases",
