@@ -159,24 +159,22 @@ async def _messages(tx: Transaction, need: Need, query: MessageQuery, now: dt.da
 
 
 async def _pressing(tx: Transaction, *, breached: bool) -> Group:
-    rows = await tx.pressing_deadlines(breached=breached, limit=MOST + 1)
     return Group(
         need=Need.BREACHED if breached else Need.DUE_SOON,
-        count=Bounded(value=min(len(rows), MOST), more=len(rows) > MOST),
+        count=await tx.count_pressing(breached=breached, most=MOST),
         query=None,
-        deadlines=rows[:FIRST],
+        deadlines=await tx.pressing_deadlines(breached=breached, limit=FIRST),
     )
 
 
 async def _half_approved(tx: Transaction) -> Group:
-    messages = await tx.half_approved(limit=MOST + 1)
     waiting = await tx.list_batches(state=BatchState.WAITING, limit=MOST)
-    number = len(messages) + len(waiting.items)
+    number = await tx.count_half_approved() + len(waiting.items)
     return Group(
         need=Need.SECOND_PERSON,
         count=Bounded(value=min(number, MOST), more=number > MOST or waiting.next_cursor is not None),
         query=None,
-        messages=messages[:FIRST],
+        messages=await tx.half_approved(limit=FIRST),
         batches=waiting.items[:FIRST],
     )
 

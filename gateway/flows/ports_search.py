@@ -124,8 +124,16 @@ class SearchRows(Protocol):
         first thousand that are held."""
         ...
 
+    async def count_half_approved(self) -> int:
+        """How many of them."""
+        ...
+
     async def pressing_deadlines(self, *, breached: bool, limit: int) -> tuple[Deadline, ...]:
         """Not closed yet, the earliest due first: those that have passed, or those that were warned of."""
+        ...
+
+    async def count_pressing(self, *, breached: bool, most: int) -> Bounded:
+        """How many of them, up to ``most``."""
         ...
 
     async def last_attempts(self, message_ids: Sequence[str]) -> Mapping[tuple[str, Channel], Attempt]:

@@ -202,16 +202,26 @@ class _Found:
 class _Reader:
     """Reads one page of at most ``limit`` messages and one more."""
 
-    def __init__(
-        self, connection: Connection, *, limit: int, newest_first: bool, counting: bool = False
-    ) -> None:
-        """``counting``: any ``limit`` + 1 of them will do, in no order."""
+    def __init__(self, connection: Connection, *, limit: int, newest_first: bool) -> None:
         self._connection, self._limit, self._newest_first = connection, limit, newest_first
-        self._counting = counting
         self._dialect = connection.dialect.name
 
     def find(self, where: MessageFilter, position: int | None) -> _Found:
         """At most ``limit`` + 1 sequences behind ``position``."""
+        ranged = self._ranged(where, position)
+        return ranged if isinstance(ranged, _Found) else self._walked(*ranged)
+
+    def count(self, where: MessageFilter) -> Bounded:
+        """Of them all; any ``limit`` + 1 will do, in no order."""
+        ranged = self._ranged(where, None)
+        if isinstance(ranged, _Found):
+            number, cut = len(ranged.sequences), False
+        else:
+            number, cut = self._counted(*ranged)
+        return Bounded(value=min(number, self._limit), more=number > self._limit or cut)
+
+    def _ranged(self, where: MessageFilter, position: int | None) -> _Found | tuple[Walk, int, int]:
+        """(1) to (3): what was found, or what is walked between which sequences."""
         after, until = -1, LAST
         if position is not None:
             after, until = (after, position) if self._newest_first else (position, until)
@@ -227,8 +237,7 @@ class _Reader:
             codes = _codes(self._connection, where.code_prefix)
         if where.attempts_from is not None and where.attempts_from > 1:
             tries = _distinct(self._connection, _NEXT_TRIES, where.attempts_from - 1)
-        walk = walk_of(where, codes, tries)  # (3)
-        return self._walked(walk, after, until)
+        return walk_of(where, codes, tries), after, until  # (3)
 
     def _of_few(self, where: MessageFilter, few: list[int]) -> _Found:
         rests = [rest.holds(_M) for rest in rests_of(where).values()]
@@ -247,37 +256,43 @@ class _Reader:
         """(4) and (5)."""
         if not walk.branches:
             return _Found(sequences=[], edge=None)
-        wanted = self._limit + 1
-        most = max(WALK // len(walk.branches), wanted)
+        found: list[list[int]] = [[] for _ in walk.branches]
+        for row in self._connection.execute(self._every(walk, after, until)).all():
+            found[row.branch].append(int(row.sequence))
+        short = [n for n, part in enumerate(found) if len(part) <= self._limit]
+        full = [part for part in found if len(part) > self._limit]
+        edges = [min(part) if self._newest_first else max(part) for part in full]
+        return self._merged(found, [*edges, *self._edges(walk, short, after, until)])
+
+    def _counted(self, walk: Walk, after: int, until: int) -> tuple[int, bool]:
+        """How many there are, counted by the database, and whether (4) ended before the rows did."""
+        if not walk.branches:
+            return 0, False
+        some = limited(self._every(walk, after, until), self._limit + 1).subquery()
+        number = int(self._connection.execute(select(func.count()).select_from(some)).scalar_one())
+        if number > self._limit:
+            return number, True
+        return number, bool(self._edges(walk, range(len(walk.branches)), after, until))
+
+    def _every(self, walk: Walk, after: int, until: int) -> Any:
+        """Rows of all branches: which branch, and the sequence."""
         if self._dialect == "postgresql":
             self._connection.execute(_CAREFUL)
-        found: list[list[int]] = [[] for _ in walk.branches]
+        most = self._most(walk)
         parts = [
-            self._part(number, branch, walk.rests, after, until, most, wanted)
-            for number, branch in enumerate(walk.branches)
+            self._part(n, branch, walk.rests, after, until, most) for n, branch in enumerate(walk.branches)
         ]
-        statement = parts[0] if len(parts) == 1 else union_all(*(select(p.subquery()) for p in parts))
-        if self._counting and not walk.rests:
-            statement = limited(statement, wanted)
-        for row in self._connection.execute(statement).all():
-            found[row.branch].append(int(row.sequence))
-        edges = [
-            self._edge(branch, sequences, walk.rests, after, until, most, wanted)
-            for branch, sequences in zip(walk.branches, found, strict=True)
-        ]
-        return self._merged(found, [edge for edge in edges if edge is not None])
+        return parts[0] if len(parts) == 1 else union_all(*(select(p.subquery()) for p in parts))
+
+    def _most(self, walk: Walk) -> int:
+        """Rows of one branch that are looked at."""
+        return max(WALK // len(walk.branches), self._limit + 1)
 
     def _part(
-        self,
-        number: int,
-        branch: Branch,
-        rests: Sequence[Rest],
-        after: int,
-        until: int,
-        most: int,
-        wanted: int,
+        self, number: int, branch: Branch, rests: Sequence[Rest], after: int, until: int, most: int
     ) -> Select[Any]:
         label: Any = literal_column(str(number)).label("branch")
+        wanted = self._limit + 1
         names = list(dict.fromkeys(("sequence", *(name for rest in rests for name in rest.columns))))
         walked = branch.select(
             names, after=after, until=until, newest_first=self._newest_first, dialect=self._dialect
@@ -286,26 +301,20 @@ class _Reader:
         kept = select(label, rows.c.sequence).where(*(rest.holds(rows.c) for rest in rests))
         return limited(kept, wanted) if rests else kept
 
-    def _edge(
-        self,
-        branch: Branch,
-        found: list[int],
-        rests: Sequence[Rest],
-        after: int,
-        until: int,
-        most: int,
-        wanted: int,
-    ) -> int | None:
-        """The last sequence of the branch that was looked at; None when it ended before."""
-        if len(found) >= wanted:
-            return min(found) if self._newest_first else max(found)
-        if not rests:
-            return None
-        walked = branch.select(
-            ["sequence"], after=after, until=until, newest_first=self._newest_first, dialect=self._dialect
-        )
-        last = self._connection.execute(limited(walked, 1).offset(literal_column(str(most - 1)))).first()
-        return None if last is None else int(last[0])
+    def _edges(self, walk: Walk, numbers: Sequence[int], after: int, until: int) -> list[int]:
+        """Of those branches that hold more rows than were looked at, the last of these."""
+        if not walk.rests or not numbers:
+            return []
+        last: Any = literal_column(str(self._most(walk) - 1))
+        walked = [
+            walk.branches[n].select(
+                ["sequence"], after=after, until=until, newest_first=self._newest_first, dialect=self._dialect
+            )
+            for n in numbers
+        ]
+        parts = [select(limited(rows, 1).offset(last).subquery()) for rows in walked]
+        statement = parts[0] if len(parts) == 1 else union_all(*parts)
+        return [int(n) for n in self._connection.execute(statement).scalars().all()]
 
     def _merged(self, found: list[list[int]], edges: list[int]) -> _Found:
         edge = (max(edges) if self._newest_first else min(edges)) if edges else None
@@ -350,9 +359,7 @@ def _records(connection: Connection, sequences: Sequence[int]) -> tuple[MessageR
 
 def count(connection: Connection, where: MessageFilter, *, most: int) -> Bounded:
     """``more``: the search stopped, so there may be more."""
-    found = _Reader(connection, limit=most, newest_first=True, counting=True).find(where, None)
-    number = len(found.sequences)
-    return Bounded(value=min(number, most), more=number > most or found.edge is not None)
+    return _Reader(connection, limit=most, newest_first=True).count(where)
 
 
 class ListingTransaction(TransactionBase):

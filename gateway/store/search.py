@@ -108,30 +108,38 @@ _later = t.hold_decisions.alias("later")
 
 @cache
 def _half_approved(dialect: str) -> Any:
+    """Message ids with their sequences."""
     lane = Branch(
         columns=("status", "direction"), values=(MessageStatus.HELD.value, Direction.UK_TO_FR.value)
     )
     held = limited(_walked(lane, dialect, "message_id"), _HELD_FIRST).subquery()
-    return (
-        select(held.c.message_id)
-        .where(
-            exists().where(
-                _H.message_id == held.c.message_id,
-                _H.decision == HoldDecision.APPROVED.value,
-                ~exists().where(_later.c.message_id == _H.message_id, _later.c.round > _H.round),
-                ~exists().where(
-                    _later.c.message_id == _H.message_id,
-                    _later.c.round == _H.round,
-                    _later.c.decision != HoldDecision.APPROVED.value,
-                ),
-            )
+    return select(held.c.sequence).where(
+        exists().where(
+            _H.message_id == held.c.message_id,
+            _H.decision == HoldDecision.APPROVED.value,
+            ~exists().where(_later.c.message_id == _H.message_id, _later.c.round > _H.round),
+            ~exists().where(
+                _later.c.message_id == _H.message_id,
+                _later.c.round == _H.round,
+                _later.c.decision != HoldDecision.APPROVED.value,
+            ),
         )
-        .order_by(held.c.sequence)
-        .limit(bindparam("most"))
     )
 
 
-_MESSAGE = select(t.messages).where(_M.message_id == bindparam("id"))
+@cache
+def _first_half_approved(dialect: str) -> Any:
+    return _half_approved(dialect).order_by("sequence").limit(bindparam("most"))
+
+
+@cache
+def _count_half_approved(dialect: str) -> Any:
+    return select(func.count()).select_from(_half_approved(dialect).subquery())
+
+
+_OF_SEQUENCES = (
+    select(t.messages).where(_M.sequence.in_(bindparam("sequences", expanding=True))).order_by(_M.sequence)
+)
 
 _BREACHED = (
     select(t.deadlines)
@@ -145,6 +153,11 @@ _WARNED = (
     .order_by(_D.due_at, _D.deadline_id)
     .limit(bindparam("most"))
 )
+
+_COUNT_PRESSING = {
+    breached: select(func.count()).select_from(rows.with_only_columns(_D.deadline_id).subquery())
+    for breached, rows in ((True, _BREACHED), (False, _WARNED))
+}
 
 _KEPT = ("query", "shared", "saved_at")
 _SAVE = {
@@ -244,15 +257,25 @@ class SearchTransaction(ListingTransaction):
 
     async def half_approved(self, *, limit: int) -> tuple[MessageRecord, ...]:
         def work(connection: Connection) -> tuple[MessageRecord, ...]:
-            ids = connection.execute(_half_approved(connection.dialect.name), {"most": limit}).scalars().all()
-            return tuple(record_of(connection.execute(_MESSAGE, {"id": i}).one()) for i in ids)
+            statement = _first_half_approved(connection.dialect.name)
+            places = connection.execute(statement, {"most": limit}).scalars().all()
+            rows = connection.execute(_OF_SEQUENCES, {"sequences": places}).all() if places else ()
+            return tuple(record_of(row) for row in rows)
 
         return await self._run(work)
+
+    async def count_half_approved(self) -> int:
+        return await self._run(lambda c: int(c.execute(_count_half_approved(c.dialect.name)).scalar_one()))
 
     async def pressing_deadlines(self, *, breached: bool, limit: int) -> tuple[Deadline, ...]:
         statement = _BREACHED if breached else _WARNED
         rows = await self._run(lambda c: c.execute(statement, {"most": limit}).all())
         return tuple(deadline_of(row) for row in rows)
+
+    async def count_pressing(self, *, breached: bool, most: int) -> Bounded:
+        values = {"most": most + 1}
+        number = await self._run(lambda c: int(c.execute(_COUNT_PRESSING[breached], values).scalar_one()))
+        return Bounded(value=min(number, most), more=number > most)
 
     # saved filters
 
