@@ -47,6 +47,8 @@ from gateway.store.rows import record_of
 _M, _O = t.messages.c, t.outbox.c
 _OUT_OF_ORDER = dt.timedelta(minutes=5)
 """How far ``received_at`` may be off the order of acceptance: clocks of nodes, waiting for the lock."""
+LARGEST_PAGE = 200
+"""Messages; a count asks for more, and is content with what ``WALK`` rows tell."""
 _PROBES = 16
 _AT_ONCE = 500
 _END = "zzzzzzzz"
@@ -285,8 +287,8 @@ class _Reader:
         return parts[0] if len(parts) == 1 else union_all(*(select(p.subquery()) for p in parts))
 
     def _most(self, walk: Walk) -> int:
-        """Rows of one branch that are looked at."""
-        return max(WALK // len(walk.branches), self._limit + 1)
+        """Rows of one branch that are looked at: enough for a page, even from one branch alone."""
+        return max(WALK // len(walk.branches), min(self._limit, LARGEST_PAGE) + 1)
 
     def _part(
         self, number: int, branch: Branch, rests: Sequence[Rest], after: int, until: int, most: int
