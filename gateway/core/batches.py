@@ -95,14 +95,6 @@ def confirm(seen: Seen, action: Action, now: Sequence[Planned]) -> None:
         raise SetChanged(changed, before=seen.count, now=len(now))
 
 
-def unchanged(before: Sequence[Planned], now: Sequence[Planned]) -> None:
-    """The same for the second person, who approves what the batch holds. Raises SetChanged."""
-    known = {item.message_id: (item.verdict, item.why) for item in before}
-    changed = [item.message_id for item in now if known.get(item.message_id) != (item.verdict, item.why)]
-    if changed or len(now) != len(before):
-        raise SetChanged(changed, before=len(before), now=len(now))
-
-
 def counted(items: Iterable[Planned]) -> Mapping[str, Mapping[str, int]]:
     """How many by status, by verdict and by reason."""
     rows = tuple(items)

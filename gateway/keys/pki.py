@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from gateway.core.as4.keys import AGREEING_KINDS, DecryptionKey, KeyKind, SigningKey
+from gateway.core.as4.keys import AGREEING_KINDS, KeyKind, SigningKey
 from gateway.core.errors import ConfigError
 
 RSA_BITS = 2048
@@ -55,12 +55,6 @@ class Issued:
         if isinstance(self.private_key, x25519.X25519PrivateKey):
             raise ConfigError("an X25519 key does not sign")
         return SigningKey(self.private_key, self.chain)
-
-    def decryption_key(self) -> DecryptionKey:
-        """Raises ConfigError for a kind of key that only signs."""
-        if isinstance(self.private_key, ed25519.Ed25519PrivateKey):
-            raise ConfigError("nobody can encrypt to an Ed25519 key")
-        return DecryptionKey(self.private_key, self.certificate)
 
 
 def new_key(kind: KeyKind, *, bits: int = RSA_BITS) -> PrivateKey:

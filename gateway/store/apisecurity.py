@@ -34,7 +34,6 @@ _FINISH = (
     .where(_KEY, _I.status.is_(None))
     .values(status=bindparam("code"), headers=bindparam("head"), body=bindparam("content"))
 )
-_ABANDON = delete(t.idempotency).where(_KEY, _I.status.is_(None))
 _PURGE_JTIS = delete(t.jtis).where(t.jtis.c.expires_at < bindparam("now", type_=t.Instant()))
 _PURGE_ANSWERS = delete(t.idempotency).where(_I.created_at < bindparam("old", type_=t.Instant()))
 _BREAKER = select(t.breakers).where(t.breakers.c.endpoint == bindparam("name"))
@@ -85,7 +84,7 @@ class SecurityTransaction(TransactionBase):
 
     async def finish_idempotent(self, client_id: str, key: str, answer: StoredAnswer) -> None:
         """Raises IdempotencyKeyRunning when the key is not running any more (taken over and finished by
-        another request, or abandoned): the transaction must not commit."""
+        another request): the transaction must not commit."""
         values = {
             "client": client_id,
             "name": key,
@@ -95,10 +94,6 @@ class SecurityTransaction(TransactionBase):
         }
         if not await self._run(lambda c: c.execute(_FINISH, values).rowcount):
             raise IdempotencyKeyRunning("Another request with this Idempotency-Key has been answered.")
-
-    async def abandon_idempotent(self, client_id: str, key: str) -> None:
-        """Frees a key that is still running; an answer stays."""
-        await self._run(lambda c: c.execute(_ABANDON, {"client": client_id, "name": key}))
 
     async def purge(self, now: dt.datetime) -> int:
         """Expired sessions too. Of blobs a bounded number of rows: call again until it returns 0."""

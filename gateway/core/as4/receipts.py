@@ -14,22 +14,17 @@ from lxml import etree
 
 from contracts.xml import parse_xml
 from gateway.core.as4 import soap, strict
-from gateway.core.as4.content import whole
 from gateway.core.as4.keys import SigningKey
 from gateway.core.as4.message import Sealed
-from gateway.core.as4.mime import parse_multipart
-from gateway.core.as4.namespaces import DS, EB, EBBP, S12, WSSE, q
+from gateway.core.as4.namespaces import DS, EB, EBBP, q
 from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.as4.signals import begin_signal, seal_signal
 from gateway.core.as4.verified import VerifiedReceipt, VerifiedUserMessage
 from gateway.core.as4.wss.reference import SignedReference, read_reference
 from gateway.core.as4.wss.tree import Malformed
-from gateway.core.errors import InvalidHeader, InvalidReceipt
+from gateway.core.errors import InvalidReceipt
 
 _INFORMATION: Final = q(EBBP, "NonRepudiationInformation")
-_SIGNED: Final = "/".join(
-    (q(S12, "Header"), q(WSSE, "Security"), q(DS, "Signature"), q(DS, "SignedInfo"), q(DS, "Reference"))
-)
 _PART: Final = q(EBBP, "MessagePartNRInformation")
 
 
@@ -80,23 +75,6 @@ def parse_acknowledged(receipt: etree._Element, policy: SecurityPolicy) -> tuple
         except Malformed as exc:
             raise InvalidReceipt("a receipt holds a malformed reference") from exc
     return tuple(references)
-
-
-def sent_references(content_type: str, body: bytes, policy: SecurityPolicy) -> tuple[SignedReference, ...]:
-    """``Sealed.references`` again, from our own stored wire bytes: for a retry after a restart.
-
-    Only for bytes that we sealed and kept; nothing is verified. Raises InvalidHeader or MimeInconsistency
-    when the stored bytes are no signed message.
-    """
-    root = parse_multipart(content_type, body, policy).root
-    envelope, _ = soap.parse_envelope(whole(root.content), policy)
-    try:
-        found = tuple(read_reference(element) for element in envelope.iterfind(_SIGNED))
-    except Malformed as exc:
-        raise InvalidHeader("a stored message has a malformed signature") from exc
-    if not found:
-        raise InvalidHeader("a stored message is not signed")
-    return found
 
 
 def match_receipt(

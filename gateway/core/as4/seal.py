@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Final
 
 from cryptography import x509
 
@@ -23,6 +24,10 @@ from gateway.core.as4.wss.encrypt import encrypt_attachments
 from gateway.core.as4.wss.sign import sign_envelope
 from gateway.core.as4.wss.tree import Malformed
 from gateway.core.errors import PolicyNoncompliance, ValueInconsistent
+
+OWN_CERTIFICATE: Final = "our signing certificate is outside its validity"
+PARTNER_CERTIFICATE: Final = "the partner's encryption certificate is outside its validity"
+"""Why nothing could be sealed: what an attempt keeps, and ``gateway.core.explanations`` reads."""
 
 
 def seal_user_message(
@@ -47,11 +52,11 @@ def seal_user_message(
     policy = pmode.security.policy(policy)
     pmode.check_header(msg)
     _check_payloads(msg, payloads, policy)
-    _check_validity(signer.certificate, now)
+    _check_validity(signer.certificate, now, OWN_CERTIFICATE)
     if pmode.encrypt and recipient is None:
         raise PolicyNoncompliance("the P-Mode encrypts, but there is no recipient certificate")
     if recipient is not None:
-        _check_validity(recipient, now)
+        _check_validity(recipient, now, PARTNER_CERTIFICATE)
     # (2) compress
     packed = [pack(payload, compress=pmode.compress) for payload in payloads]
     contents: dict[str, Octets] = {info.content_id: content for info, content, _ in packed}
@@ -96,6 +101,6 @@ def _check_payloads(msg: UserMessage, payloads: Sequence[Payload], policy: Secur
         raise ValueInconsistent("a Content-ID holds a character that peers cannot resolve in a cid: URL")
 
 
-def _check_validity(certificate: x509.Certificate, now: dt.datetime) -> None:
+def _check_validity(certificate: x509.Certificate, now: dt.datetime, otherwise: str) -> None:
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-        raise PolicyNoncompliance("a certificate needed for sending is outside its validity")
+        raise PolicyNoncompliance(otherwise)

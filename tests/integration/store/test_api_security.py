@@ -51,17 +51,6 @@ async def test_the_first_answer_is_given_again(store: SqlStore) -> None:
             await tx.begin_idempotent("a", "k", "other", later(2))
 
 
-async def test_an_abandoned_key_is_free(store: SqlStore) -> None:
-    """A request that failed gives its key back; an answer cannot be abandoned."""
-    async with store.begin() as tx:
-        await tx.begin_idempotent("a", "k", "digest", T0)
-        await tx.abandon_idempotent("a", "k")
-        assert await tx.begin_idempotent("a", "k", "other", T0) is None
-        await tx.finish_idempotent("a", "k", ANSWER)
-        await tx.abandon_idempotent("a", "k")
-        assert await tx.begin_idempotent("a", "k", "other", T0) == ANSWER
-
-
 async def test_a_key_cut_off_by_a_crash_is_taken_over(store: SqlStore) -> None:
     """After five minutes, by one; if the first is alive after all, only one of both can commit."""
     async with store.begin() as tx:

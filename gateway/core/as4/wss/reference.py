@@ -85,11 +85,6 @@ def _prefixes(step: etree._Element) -> tuple[str, ...]:
     return read_prefixes(step) if step.get("Algorithm") == EXC_C14N else ()
 
 
-def write_reference(parent: etree._Element, reference: SignedReference) -> None:
-    """Appends the reference, as it stood in the signature, to a receipt's part (as4.md 28)."""
-    parent.append(parse_xml(reference.xml))
-
-
 def append_reference(
     signed_info: etree._Element, *, uri: str, transform: str, digest_method: str, octets: Octets
 ) -> SignedReference:

@@ -53,11 +53,6 @@ class VerifiedEnvelope:
     references: tuple[SignedReference, ...]
     algorithm: str
 
-    def require_party(self, party_id: str) -> None:
-        """Raises FailedAuthentication when another known party signed (as4.md 37)."""
-        if self.party_id != party_id:
-            raise FailedAuthentication("signed with the certificate of another party")
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Signature:

@@ -313,15 +313,6 @@ def test_a_content_id_that_breaks_signatures_is_not_sent(content_id: str) -> Non
         signed(parts={content_id: b""})
 
 
-@pytest.mark.as4(28)
-def test_a_reference_is_repeated_in_a_receipt_as_it_was() -> None:
-    """write_reference puts the very ds:Reference into the receipt; reading gives the same value back."""
-    one = signed().references[0]
-    part = etree.Element("part")
-    reference.write_reference(part, one)
-    assert reference.read_reference(part[0]) == one
-
-
 def test_signing_twice_or_without_a_header_is_a_bug() -> None:
     """Only an unsigned ebMS envelope can be signed."""
     signer = pki.party(pki.FR).signing
