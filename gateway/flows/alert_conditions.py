@@ -1,4 +1,5 @@
-"""Which alerts there is cause for: conditions in the store, events in the audit log, the state of this node.
+"""Which alerts there is cause for: conditions in the store, the state of this node. What has happened is read
+from the audit log (``gateway.flows.alert_events``).
 
 Every reading is bounded and uses an index (``gateway.store.alerts``): a look costs the same at 10 million
 messages.
@@ -7,7 +8,7 @@ messages.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,22 +28,12 @@ from gateway.core.alerts import (
     Finding,
 )
 from gateway.core.errors import PasserelleError, Side
-from gateway.core.records import AuditEntry
 from gateway.core.treaty import ledger
 from gateway.core.treaty.clocks import DeadlineState, clocks_of
 from gateway.flows import endpoints
-from gateway.flows.delivery_record import ACTOR as WORKER
 from gateway.flows.exchange import Exchange
-from gateway.flows.french_inbox import ACTOR as AS4
-from gateway.flows.incidents import ACTION as PRIVACY
 from gateway.flows.ports import Transaction
 
-REJECTED: Final = "message.rejected"
-REFUSED: Final = "message.refused"
-PARTY: Final = "party:"
-"""Begins an actor whose signature was verified."""
-_BY_FRANCE: Final = frozenset({WORKER, AS4})
-"""Who writes down that France refused; operators and quotas refuse too, and are their own actors."""
 _MEGABYTE: Final = 1_000_000
 _LONG_BACKLOG: Final = 4  # so many times the threshold is critical
 _NEARLY_FULL: Final = 4  # a quarter of the threshold is critical
@@ -327,75 +318,6 @@ def chain(watch: Watch) -> list[Finding]:
             facts={SUBJECT: reason, VALUE: watch.broken_sequence},
         )
     ]
-
-
-async def happened(tx: Transaction, entries: Sequence[AuditEntry]) -> list[Finding]:
-    """Refusals by France and of France, and privacy breaches among new audit entries: one finding for each
-    incident. What no signature vouches for (its actor is no party) anybody may send: no alert."""
-    refused: dict[str, list[AuditEntry]] = {}
-    refused_here: dict[str, list[AuditEntry]] = {}
-    breaches: dict[str, list[AuditEntry]] = {}
-    for entry in entries:
-        if entry.action == REJECTED and entry.actor in _BY_FRANCE:
-            record = await tx.get_message(entry.subject)
-            if record is not None and record.direction is Direction.UK_TO_FR:
-                refused.setdefault(str(entry.data.get("code") or "—"), []).append(entry)
-        elif entry.action == REFUSED and entry.actor.startswith(PARTY):
-            refused_here.setdefault(str(entry.data.get("code") or "—"), []).append(entry)
-        elif entry.action == PRIVACY:
-            breaches.setdefault(entry.actor.removeprefix(PARTY), []).append(entry)
-    return [
-        *(_refusal(code, rows) for code, rows in refused.items()),
-        *(_refusal_here(code, rows) for code, rows in refused_here.items()),
-        *(_breach(party, rows) for party, rows in breaches.items()),
-    ]
-
-
-def _refusal(code: str, rows: Sequence[AuditEntry]) -> Finding:
-    return Finding(
-        kind=AlertKind.NEGATIVE_ACKNOWLEDGEMENT,
-        key=code,
-        severity=Severity.MAJOR,
-        side=Side.UK,
-        count=len(rows),
-        newest_at=rows[-1].at,
-        facts={SUBJECT: code},
-        messages=tuple(row.subject for row in reversed(rows))[:MOST_MESSAGES],
-    )
-
-
-def _refusal_here(code: str, rows: Sequence[AuditEntry]) -> Finding:
-    return Finding(
-        kind=AlertKind.REFUSED_HERE,
-        key=code,
-        severity=Severity.MAJOR,
-        side=Side.FR,
-        count=len(rows),
-        newest_at=rows[-1].at,
-        facts={
-            SUBJECT: code,
-            VALUE: str(rows[-1].data.get("ebms") or "—"),
-            "party": rows[-1].actor.removeprefix(PARTY),
-        },
-    )
-
-
-def _breach(party: str, rows: Sequence[AuditEntry]) -> Finding:
-    return Finding(
-        kind=AlertKind.PRIVACY_BREACH,
-        key=party,
-        severity=Severity.CRITICAL,
-        side=Side.FR,
-        count=sum(1 + _skipped(row) for row in rows),
-        newest_at=rows[-1].at,
-        facts={SUBJECT: party, "audit_sequence": rows[-1].sequence},
-    )
-
-
-def _skipped(entry: AuditEntry) -> int:
-    """Entries like this one that the noise gate kept out of the log before it."""
-    more = entry.data.get("not_written_before")
-    return more if isinstance(more, int) else 0
 
 
 def elsewhere(node: Node, now: dt.datetime, policy: AlertPolicy) -> bool:

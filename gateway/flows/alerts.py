@@ -40,9 +40,9 @@ from gateway.flows.alert_conditions import (
     chain,
     conditions,
     elsewhere,
-    happened,
     host_of,
 )
+from gateway.flows.alert_events import happened
 from gateway.flows.exchange import Exchange
 from gateway.flows.ports import Transaction
 
