@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import msgspec
 
@@ -27,10 +27,11 @@ from gateway.core.treaty.agreement import Agreement
 from gateway.core.treaty.rules import CaseView, judge
 from gateway.core.treaty.rules_catalogue import catalogue
 from gateway.core.treaty.verdict import Outcome, Severity, Verdict
+from gateway.flows import trial
 from gateway.flows.accept_uk import Accepted, Submission, accept_in
 from gateway.flows.exchange import Exchange, UkContract
 from gateway.flows.outgoing import posted
-from gateway.flows.ports import Clock, Transaction
+from gateway.flows.ports import Clock
 
 JUDGED: Final = (SchemaViolation, RuleViolation, OutOfSequence, AttachmentMismatch)
 """Errors that say something about the message itself; all others are errors of a dry run too."""
@@ -77,18 +78,6 @@ class Rehearsal:
         }
 
 
-class _Undone(Exception):
-    """Leaves the transaction so that everything in it is rolled back."""
-
-    def __init__(self, accepted: Accepted) -> None:
-        super().__init__()
-        self.accepted = accepted
-
-
-async def _undone(tx: Transaction, exchange: Exchange, submission: Submission) -> NoReturn:
-    raise _Undone(await accept_in(tx, exchange, submission))
-
-
 @cache
 def _articles() -> dict[str, str]:
     return {rule.id: rule.article for rule in catalogue()}
@@ -115,12 +104,11 @@ async def rehearse(exchange: Exchange, submission: Submission) -> Rehearsal:
     comes after the rules is judged once nothing refuses it.
     """
     try:
-        async with exchange.store.begin() as tx:
-            await _undone(tx, exchange, submission)
-    except _Undone as exc:
-        return _accepted(submission.expected, exc.accepted)
+        async with trial.begin(exchange.store, dry_run=True) as tx:
+            accepted = await accept_in(tx, exchange, submission)
     except JUDGED as exc:
         return refused(submission.expected, exc.problems or (_general(exc),), besides=exc.remarks)
+    return _accepted(submission.expected, accepted)
 
 
 def _general(exc: SchemaViolation | RuleViolation | OutOfSequence | AttachmentMismatch) -> Problem:

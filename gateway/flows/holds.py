@@ -8,7 +8,6 @@ once. Everything happens in one transaction that holds the case, so that of two 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime as dt
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from gateway.core.records import CaseRecord, MessageRecord, MessageStatus
 from gateway.core.treaty import states
 from gateway.core.treaty.holding import Decider
 from gateway.core.treaty.rules import CaseView, Verdict
-from gateway.flows import deadlines, exclusion
+from gateway.flows import deadlines, exclusion, trial
 from gateway.flows.case_view import case_view
 from gateway.flows.events import tell_refused
 from gateway.flows.exchange import Exchange
@@ -193,10 +192,6 @@ async def refuse(
     return await _decide(exchange, message_id, by, reason, made, dry_run=dry_run, once=once)
 
 
-class _DryRun(Exception):
-    """Rolls back what was only tried."""
-
-
 async def _decide(
     exchange: Exchange,
     message_id: str,
@@ -208,15 +203,9 @@ async def _decide(
     once: str | None,
 ) -> Decided:
     now = exchange.clock.now()
-    decided: Decided | None = None
-    with contextlib.suppress(_DryRun):
-        async with exchange.store.begin() as tx:
-            await use_up(tx, actor=by.actor, token=once, now=now)
-            decided = await _decide_in(tx, exchange, message_id, by, reason, decision, now)
-            if dry_run:
-                raise _DryRun
-    if decided is None:
-        raise AssertionError("a decision without a result")
+    async with trial.begin(exchange.store, dry_run=dry_run) as tx:
+        await use_up(tx, actor=by.actor, token=once, now=now)
+        decided = await _decide_in(tx, exchange, message_id, by, reason, decision, now)
     if not dry_run:
         await exchange.store.notify("outbox")
     return decided

@@ -18,7 +18,7 @@ from gateway.core.reasons import require_reason
 from gateway.core.records import MessageRecord, MessageStatus
 from gateway.core.resend import Action, Facts, Verdict, Why, judge
 from gateway.core.treaty.holding import OPERATOR
-from gateway.flows import deadlines
+from gateway.flows import deadlines, trial
 from gateway.flows.exchange import Exchange
 from gateway.flows.holds import check_reason, let_go, look
 from gateway.flows.once import use_up
@@ -109,10 +109,6 @@ class _Step:
     reason: str
 
 
-class _DryRun(Exception):
-    """Rolls back what was only tried."""
-
-
 async def _act(
     exchange: Exchange, message_id: str, step: _Step, *, dry_run: bool, once: str | None
 ) -> MessageRecord:
@@ -123,16 +119,10 @@ async def _act(
     """
     require_reason(step.reason)
     now = exchange.clock.now()
-    after: MessageRecord | None = None
-    with contextlib.suppress(_DryRun):
-        async with exchange.store.begin() as tx:
-            await use_up(tx, actor=step.actor, token=once, now=now)  # (1)
-            await tx.get_case((await _outbound(tx, message_id)).reference, lock=True)  # (2)
-            after = await _in(tx, exchange, message_id, step, now, {})  # (3)
-            if dry_run:
-                raise _DryRun  # (4)
-    if after is None:
-        raise AssertionError("an operator action without a result")
+    async with trial.begin(exchange.store, dry_run=dry_run) as tx:  # (4)
+        await use_up(tx, actor=step.actor, token=once, now=now)  # (1)
+        await tx.get_case((await _outbound(tx, message_id)).reference, lock=True)  # (2)
+        after = await _in(tx, exchange, message_id, step, now, {})  # (3)
     if not dry_run:
         await exchange.store.notify("outbox")
     return after
