@@ -11,17 +11,15 @@ from typing import Final
 
 from gateway.alerting import Alerting
 from gateway.certificates import certificates
-from gateway.core.errors import ConfigError
 from gateway.flows.alert_conditions import Certificate, Surroundings
 from gateway.flows.alert_notices import AlertSender
 from gateway.flows.exchange import Exchange
 from gateway.flows.ports import Transport
-from gateway.flows.webhook_targets import resolved_address_allowed
 from gateway.instance import Instance
 from gateway.transport.http import HttpTransport
 from gateway.transport.mail import Security, SmtpMailer
 from gateway.transport.tls import client_context
-from gateway.wiring import retry_schedule
+from gateway.wiring import hook_transport, retry_schedule
 
 _CERTIFICATES_FOR: Final = dt.timedelta(hours=1)
 
@@ -37,14 +35,6 @@ def make_mailer(instance: Instance) -> SmtpMailer | None:
     part = instance.settings.smtp
     if not part.host:
         return None
-    password = None
-    if part.password_file is not None:
-        try:
-            password = (instance.folder / part.password_file).read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise ConfigError(
-                f"smtp.password_file: {part.password_file} cannot be read; correct the path"
-            ) from exc
     anchors = None if part.anchors is None else instance.folder / part.anchors
     return SmtpMailer(
         host=part.host,
@@ -53,22 +43,13 @@ def make_mailer(instance: Instance) -> SmtpMailer | None:
         tls=client_context(anchors=anchors, minimum=instance.settings.tls.minimum),
         timeout_s=part.timeout_s,
         username=part.username or None,
-        password=password,
+        password=instance.secret("smtp.password_file", part.password_file),
     )
 
 
 def alert_transport(instance: Instance) -> HttpTransport:
     """Towards the webhooks of alerts."""
-    hooks = instance.settings.webhooks
-    private = instance.settings.alerts.unsafe_private_webhooks
-    return HttpTransport(
-        clock=instance.clock,
-        tls=client_context(anchors=None, minimum=instance.settings.tls.minimum),
-        connect_timeout_s=hooks.timeout_s,
-        total_timeout_s=hooks.timeout_s,
-        max_answer_bytes=65_536,
-        allowed_address=None if private else resolved_address_allowed,
-    )
+    return hook_transport(instance, private=instance.settings.alerts.unsafe_private_webhooks)
 
 
 def make_sender(instance: Instance, exchange: Exchange, transport: Transport) -> AlertSender:

@@ -28,7 +28,7 @@ from gateway.flows.oidc import Provider
 from gateway.flows.people import People
 from gateway.flows.ports import Store
 from gateway.flows.watch import UNWATCHED, Watch
-from gateway.keys import KeyRing, load_keyring
+from gateway.keys import KeyRing, files, load_keyring
 from gateway.keys.known import known_of
 from gateway.keys.partner import Partner, load_partner
 from gateway.keys.profiles import profile_keys
@@ -87,16 +87,14 @@ class Instance:
         scheme, _, path = url.partition(":///")
         if scheme.startswith("sqlite") and path and not path.startswith("/"):
             return f"{scheme}:///{self.folder / path}"
-        secret = self.settings.database.password_file
-        return url if secret is None else self._with_password(url, self.folder / secret)
-
-    @staticmethod
-    def _with_password(url: str, file: Path) -> str:
-        try:
-            password = file.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise ConfigError(f"database.password_file: {file} cannot be read; correct the path") from exc
+        password = self.secret("database.password_file", self.settings.database.password_file)
+        if password is None:
+            return url
         return make_url(url).set(password=password).render_as_string(hide_password=False)
+
+    def secret(self, setting: str, file: Path | None) -> str | None:
+        """What the file of that setting holds; None when there is none. Raises ConfigError."""
+        return None if file is None else files.read_secret_text(self.folder / file, setting=setting)
 
     async def open_store(self, *, create: bool = False) -> Store:
         """The store; ``create`` makes or upgrades the schema first. Raises ConfigError, Unavailable."""
@@ -219,15 +217,7 @@ class Instance:
     def provider(self) -> Provider | None:
         """Sign-in at the OIDC provider; None when none is configured. Raises ConfigError."""
         part = self.settings.oidc
-        secret = None
-        if part.client_secret_file is not None:
-            try:
-                secret = (self.folder / part.client_secret_file).read_text("utf-8").strip()
-            except (OSError, UnicodeDecodeError) as exc:
-                raise ConfigError(
-                    f"oidc.client_secret_file: {part.client_secret_file} cannot be read; correct the path"
-                ) from exc
-        plan = part.plan(secret)
+        plan = part.plan(self.secret("oidc.client_secret_file", part.client_secret_file))
         if plan is None:
             return None
         anchors = None if part.anchors is None else self.folder / part.anchors

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from cryptography import x509
 
-from gateway.core.as4.keys import certificate_kind
+from gateway.certificates import Use, own, trust_folder
 from gateway.core.errors import ConfigError
 from gateway.instance import Instance
-from gateway.keys import files, keyring
+from gateway.keys import files
 from gateway.keys.instance import CA_CERTIFICATE
 from gateway.partners.certificates import facts
-from gateway.partners.folder import TrustFolder
 from gateway.partners.probe import MESSAGE, TEST, Outcome, Probe, Step, Target
 from gateway.transport.http import HttpTransport
 
@@ -29,43 +29,45 @@ THRESHOLDS: Final = (1, 7, 30, 60)
 """Days before a certificate ends at which it is told, as in the alerts."""
 
 
-def trust_folder(instance: Instance) -> TrustFolder:
-    """Where the partner's certificates lie."""
-    settings = instance.settings
-    return TrustFolder(
-        instance=instance.folder,
-        trust=instance.folder / settings.keys.trust,
-        tls_anchors=instance.folder / settings.france.anchors,
-        keys=instance.folder / settings.keys.folder,
-    )
-
-
 # ---- certificates -------------------------------------------------------------------------------
 
 
-def our_certificates(instance: Instance) -> list[tuple[str, str, x509.Certificate]]:
-    """(file name to hand over, what for, certificate); CAs last."""
-    keys = instance.keyring
-    tls = files.read_chain(keys.tls_certificate)
-    rows = [
-        ("as4-sign.crt.pem", "verify our messages and receipts with it", keys.as4_sign.certificate),
-        ("as4-decrypt.crt.pem", "encrypt to it", keys.as4_decrypt[0].certificate),
-    ]
-    # keys of profile 2.0, where the agreement uses it
-    for kind, signer in keys.more_sign.items():
-        file = f"{keyring.MORE_SIGN[kind]}.crt.pem"
-        rows.append((file, "verify our messages and receipts with it (profile 2.0)", signer.certificate))
-    for key in keys.more_decrypt:
-        found = certificate_kind(key.certificate)
-        if found is not None and f"{keyring.MORE_DECRYPT[found]}.crt.pem" not in {row[0] for row in rows}:
-            rows.append(
-                (f"{keyring.MORE_DECRYPT[found]}.crt.pem", "encrypt to it (profile 2.0)", key.certificate)
-            )
-    rows.append(("tls.crt.pem", "our TLS server, and client where asked for", tls[0]))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OurFile:
+    """One of our certificates as it is handed over."""
+
+    name: str
+    """Of the file."""
+    said: str
+    """To the partner: what for."""
+    use: str
+    """``sign``, ``encrypt``, ``tls`` or ``anchor``."""
+    certificate: x509.Certificate
+
+
+_SAID: Final = {
+    Use.SIGN: ("sign", "verify our messages and receipts with it"),
+    Use.DECRYPT: ("encrypt", "encrypt to it"),
+    Use.TLS: ("tls", "our TLS server, and client where asked for"),
+}
+
+
+def our_certificates(instance: Instance) -> list[OurFile]:
+    """Those in use, then the CAs. Raises ConfigError."""
+    items, rows = own(instance), []
+    for item in items:
+        use, said = _SAID[item.use]
+        more = "" if item.kind is None else " (profile 2.0)"
+        rows.append(
+            OurFile(name=f"{item.key}.crt.pem", said=said + more, use=use, certificate=item.certificate)
+        )
     own_ca = instance.folder / CA_CERTIFICATE
-    authorities = files.read_chain(own_ca) if own_ca.exists() else (*keys.as4_sign.chain[1:], *tls[1:])
+    authorities = (
+        files.read_chain(own_ca) if own_ca.exists() else [c for item in items for c in item.chain[1:]]
+    )
     for number, certificate in enumerate(dict.fromkeys(authorities), start=1):
-        rows.append((f"ca-{number}.crt.pem" if number > 1 else "ca.crt.pem", "CA of the above", certificate))
+        name = f"ca-{number}.crt.pem" if number > 1 else "ca.crt.pem"
+        rows.append(OurFile(name=name, said="CA of the above", use="anchor", certificate=certificate))
     return rows
 
 
@@ -73,25 +75,12 @@ def certificate_rows(instance: Instance) -> list[Json]:
     """Every certificate in use, those of both sides, the one that ends first at the top. Reads files: call it
     in a thread. ``near``: the smallest of ``THRESHOLDS`` that is reached, None while it is far off. Raises
     ConfigError."""
-    rows = [_row(instance, "uk", file, (_USES[file],), c) for file, _, c in our_certificates(instance)]
-    for item in trust_folder(instance).installed():
+    rows = [_row(instance, "uk", f.name, (f.use,), f.certificate) for f in our_certificates(instance)]
+    folder = trust_folder(instance)
+    for item in folder.installed():
         uses = tuple(purpose.name.lower() for purpose in item.purposes)
-        rows.append(_row(instance, "fr", trust_folder(instance).shown(item.path), uses, item.certificate))
+        rows.append(_row(instance, "fr", folder.shown(item.path), uses, item.certificate))
     return sorted(rows, key=lambda row: (row["days_left"], row["side"], row["file"]))
-
-
-class _Uses(dict[str, str]):
-    """Our file → what it is for, in the words of ``Purpose``."""
-
-    def __missing__(self, file: str) -> str:
-        if file.startswith("ca"):
-            return "anchor"
-        if file.startswith("tls"):
-            return "tls"
-        return "sign" if "sign" in file else "encrypt"
-
-
-_USES: Final = _Uses()
 
 
 def _row(instance: Instance, side: str, file: str, uses: tuple[str, ...], found: x509.Certificate) -> Json:

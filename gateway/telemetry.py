@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
+from gateway.certificates import own
 from gateway.core.errors import ConfigError
 from gateway.flows.watch import Watch, Watches
 from gateway.instance import Instance
-from gateway.keys import files
 from gateway.metrics import Metrics
 from gateway.tracing import Tracing, make_tracing
 from gateway.worker import Worker
@@ -44,14 +44,8 @@ _SLOW_DATABASE_S = 45.0
 
 def _token(instance: Instance) -> str | None:
     """Raises ConfigError."""
-    file = instance.settings.metrics.token_file
-    if file is None:
-        return None
-    try:
-        token = (instance.folder / file).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"metrics.token_file: {file} cannot be read; correct the path") from exc
-    if len(token) < _SHORTEST_TOKEN:
+    token = instance.secret("metrics.token_file", instance.settings.metrics.token_file)
+    if token is not None and len(token) < _SHORTEST_TOKEN:
         raise ConfigError(f"metrics.token_file: the token needs {_SHORTEST_TOKEN} characters or more")
     return token
 
@@ -69,14 +63,8 @@ def certificate_ends(instance: Instance) -> Mapping[str, dt.datetime]:
 
 
 def _certificates(instance: Instance) -> Iterator[tuple[str, x509.Certificate]]:
-    keys = instance.keyring
-    yield "as4-sign", keys.as4_sign.certificate
-    yield "as4-decrypt", keys.as4_decrypt[0].certificate
-    for kind, key in keys.more_sign.items():
-        yield f"as4-sign-{kind}", key.certificate
-    for decryption in keys.more_decrypt:
-        yield f"as4-decrypt-{decryption.kind}", decryption.certificate
-    yield "tls", files.read_chain(keys.tls_certificate)[0]
+    for item in own(instance):
+        yield item.use.value if item.kind is None else f"{item.use}-{item.kind}", item.certificate
     try:
         partner = instance.load_partner()
     except ConfigError:

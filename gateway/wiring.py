@@ -171,6 +171,12 @@ def make_puller(
 
 
 def webhook_transport(instance: Instance) -> HttpTransport:
+    """Towards the webhooks of clients."""
+    return hook_transport(instance, private=instance.settings.webhooks.unsafe_private_targets)
+
+
+def hook_transport(instance: Instance, *, private: bool) -> HttpTransport:
+    """Towards webhooks. ``private``: names that lead to private addresses are allowed."""
     hooks = instance.settings.webhooks
     return HttpTransport(
         clock=instance.clock,
@@ -178,7 +184,7 @@ def webhook_transport(instance: Instance) -> HttpTransport:
         connect_timeout_s=hooks.timeout_s,
         total_timeout_s=hooks.timeout_s,
         max_answer_bytes=65_536,
-        allowed_address=None if hooks.unsafe_private_targets else resolved_address_allowed,
+        allowed_address=None if private else resolved_address_allowed,
     )
 
 

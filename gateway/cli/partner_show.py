@@ -27,7 +27,7 @@ from gateway.cli.partner_common import (
 )
 from gateway.core.as4.namespaces import PING_ACTION, PING_SERVICE
 from gateway.core.treaty.agreement import Party, PModeRow
-from gateway.partner_wiring import our_certificates
+from gateway.partner_wiring import OurFile, our_certificates
 from gateway.partners.certificates import Purpose, facts, group_lines, pem
 from gateway.partners.folder import Installed
 from gateway.partners.metadata import Metadata, metadata_text
@@ -230,7 +230,9 @@ def _show_ours(instance: Instance, url: str, *, export: Path | None, as_json: bo
                 "party": party.id,
                 "party_type": party.id_type,
                 "url": url,
-                "certificates": [certificate_json(c, now, file=f, use=use) for f, use, c in rows],
+                "certificates": [
+                    certificate_json(row.certificate, now, file=row.name, use=row.said) for row in rows
+                ],
                 "written": [str(path) for path in written],
             }
         )
@@ -242,21 +244,19 @@ def _show_ours(instance: Instance, url: str, *, export: Path | None, as_json: bo
     if "127.0.0.1" in url or "localhost" in url:
         field("", "the listener's own address; give --our-url as the partner reaches it")
     say()
-    for number, (file, use, certificate) in enumerate(rows, start=1):
-        show_certificate(number, use, facts(certificate, now), source=file)
+    for number, row in enumerate(rows, start=1):
+        show_certificate(number, row.said, facts(row.certificate, now), source=row.name)
         say()
     if written:
         say(f"Written to {export}: {', '.join(path.name for path in written)}")
     say("Send the files by e-mail, and read the SHA-256 fingerprints aloud by phone, on a known number.")
 
 
-def _export(
-    instance: Instance, url: str, rows: list[tuple[str, str, x509.Certificate]], target: Path
-) -> list[Path]:
+def _export(instance: Instance, url: str, rows: list[OurFile], target: Path) -> list[Path]:
     """Public files only, into a folder where none of them is yet."""
     party, now = instance.agreement.parties.uk, instance.clock.now()
-    by_name = {file: pem([certificate]).decode() for file, _, certificate in rows}
-    authorities = tuple(text for file, text in by_name.items() if file.startswith("ca"))
+    by_name = {row.name: pem([row.certificate]).decode() for row in rows}
+    authorities = tuple(by_name[row.name] for row in rows if row.use == "anchor")
     metadata = Metadata(
         party=party.id,
         party_type=party.id_type or None,
@@ -266,9 +266,9 @@ def _export(
         ca_certificates=authorities,
     )
     lines = []
-    for file, use, certificate in rows:
-        found = facts(certificate, now)
-        lines += [f"{file}: {use}", f"  {found.subject}", f"  {validity(found)}"]
+    for row in rows:
+        found = facts(row.certificate, now)
+        lines += [f"{row.name}: {row.said}", f"  {found.subject}", f"  {validity(found)}"]
         lines += [f"  {line}" for line in group_lines(found.sha256)] + [""]
     contents = {**by_name, "partner.toml": metadata_text(metadata), "fingerprints.txt": "\n".join(lines)}
     there = [name for name in contents if (target / name).exists()]

@@ -142,5 +142,14 @@ def read_secret(path: Path) -> bytes:
     return secret
 
 
+def read_secret_text(path: Path, *, setting: str) -> str:
+    """A password or token that ``setting`` keeps in a file of its own: UTF-8, without spaces and line ends
+    around it. Raises ConfigError."""
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{setting}: {path} cannot be read; correct the path") from error
+
+
 def write_secret(path: Path, secret: bytes) -> None:
     write_private(path, base64.urlsafe_b64encode(secret) + b"\n")

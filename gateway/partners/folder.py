@@ -9,6 +9,7 @@ key usage (gateway/keys/partner.py); file names are for people.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import tomllib
@@ -87,22 +88,24 @@ class TrustFolder:
         """The path as people read it: relative to the instance folder."""
         return str(path.relative_to(self.instance)) if path.is_relative_to(self.instance) else str(path)
 
-    def installed(self) -> tuple[Installed, ...]:
-        """Every certificate there, in order of use and name. Raises ConfigError for a broken file."""
+    def installed(self, *, leave_out_broken: bool = False) -> tuple[Installed, ...]:
+        """Every certificate there, in order of use and name. Raises ConfigError for a broken file, or leaves
+        it out."""
+        read = functools.partial(_certificates, leave_out_broken=leave_out_broken)
         found = [
             Installed(path=path, certificate=certificate, purposes=_party_purposes(certificate))
-            for path, certificate in _certificates(self.trust / "party")
+            for path, certificate in read(self.trust / "party")
         ]
         found.sort(key=lambda item: Purpose.SIGN not in item.purposes)
         shared = (Purpose.ANCHOR,) if self.own_tls_folder else (Purpose.ANCHOR, Purpose.TLS_ANCHOR)
         found += [
             Installed(path=path, certificate=certificate, purposes=shared)
-            for path, certificate in _certificates(self.message_anchors)
+            for path, certificate in read(self.message_anchors)
         ]
         if self.own_tls_folder:
             found += [
                 Installed(path=path, certificate=certificate, purposes=(Purpose.TLS_ANCHOR,))
-                for path, certificate in _certificates(self.tls_anchors)
+                for path, certificate in read(self.tls_anchors)
             ]
         return tuple(found)
 
@@ -199,8 +202,17 @@ def _party_purposes(certificate: x509.Certificate) -> tuple[Purpose, ...]:
     return tuple(purpose for purpose, allowed in able if allowed)
 
 
-def _certificates(folder: Path, pattern: str = "*.pem") -> list[tuple[Path, x509.Certificate]]:
-    return [(path, c) for path in sorted(folder.glob(pattern)) for c in files.read_chain(path)]
+def _certificates(
+    folder: Path, pattern: str = "*.pem", *, leave_out_broken: bool = False
+) -> list[tuple[Path, x509.Certificate]]:
+    found = []
+    for path in sorted(folder.glob(pattern)):
+        try:
+            found += [(path, certificate) for certificate in files.read_chain(path)]
+        except ConfigError:
+            if not leave_out_broken:
+                raise
+    return found
 
 
 def _file_name(certificate: x509.Certificate, purposes: Sequence[Purpose]) -> str:
