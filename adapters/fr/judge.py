@@ -11,17 +11,18 @@ import itertools
 import threading
 from collections.abc import Iterator
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import xmlschema
 from lxml import etree
-from xmlschema.validators.exceptions import XMLSchemaChildrenValidationError, XMLSchemaValidationError
 
 from adapters.fr.locate import locate
 from adapters.fr.mapping import NAMESPACE, NIL, XSI
 from adapters.fr.read import is_nil
 from contracts.ports import InvalidDocument, Problem
 from contracts.xml import XmlRefused, parse_xml
+
+if TYPE_CHECKING:
+    from adapters.fr.explain import Explainer
 
 _NODES: tuple[tuple[Any, str], ...] = (
     (etree.Comment, "xml.comment"),
@@ -90,24 +91,6 @@ _TEXTS = {
     ),
 }
 
-_FACETS = {
-    "XsdPatternFacets": "xsd.pattern",
-    "XsdEnumerationFacets": "xsd.enumeration",
-    "XsdLengthFacet": "xsd.length",
-    "XsdMinLengthFacet": "xsd.length",
-    "XsdMaxLengthFacet": "xsd.length",
-    "XsdMinInclusiveFacet": "xsd.range",
-    "XsdMaxInclusiveFacet": "xsd.range",
-    "XsdAttributeGroup": "xsd.attribute",
-    "XsdAttribute": "xsd.attribute",
-    "function": "xsd.range",
-    "XsdAtomicBuiltin": "xsd.datatype",
-    "XsdUnion": "xsd.datatype",
-    "XsdGroup": "xsd.unexpected_element",
-    "XsdElement": "xsd.unexpected_element",
-}
-"""Class of the xmlschema validator that complained → our code."""
-
 _LIBXML2 = {
     "SCHEMAV_CVC_PATTERN_VALID": "xsd.pattern",
     "SCHEMAV_CVC_ENUMERATION_VALID": "xsd.enumeration",
@@ -148,7 +131,7 @@ class Judge:
     def __init__(self) -> None:
         self._source = resources.files("contracts").joinpath("fr/v1/passerelle-fr-v1.xsd").read_bytes()
         self._fast = etree.XMLSchema(parse_xml(self._source))
-        self._slow: xmlschema.XMLSchema10 | None = None
+        self._explainer: Explainer | None = None
         self._lock = threading.Lock()
 
     def judge(self, content: bytes) -> etree._Element:
@@ -183,14 +166,16 @@ class Judge:
 
     def _slow_problems(self, root: etree._Element) -> Iterator[Problem]:
         with self._lock:
-            if self._slow is None:  # a quarter of a second: only the first refusal needs it
-                self._slow = xmlschema.XMLSchema10(self._source, allow="none", use_fallback=False)
-        if not isinstance(root.tag, str) or root.tag not in self._slow.maps.elements:
+            if self._explainer is None:  # half a second with its import: only the first refusal needs it
+                from adapters.fr.explain import Explainer
+
+                self._explainer = Explainer(self._source)
+        if not self._explainer.knows(root):
             yield problem("xsd.unknown_message", locate(root))
             return
         try:
-            for error in self._slow.iter_errors(root, use_location_hints=False):
-                yield problem(_code(error), _place(error, root))
+            for code, path in self._explainer.complaints(root):
+                yield problem(code, path)
         except (ArithmeticError, ValueError):  # years and numbers that its own types cannot hold
             yield from self._fast_problems(root)
 
@@ -200,24 +185,6 @@ class Judge:
         prefixes = {key: uri for element in root.iter("*") for key, uri in element.nsmap.items() if key}
         for entry in list(own.error_log):  # type: ignore[call-overload]  # stubs: the log is iterable
             yield problem(_LIBXML2.get(entry.type_name, "xsd.invalid"), _find(entry.path, root, prefixes))
-
-
-def _code(error: XMLSchemaValidationError) -> str:
-    if isinstance(error, XMLSchemaChildrenValidationError):
-        return "xsd.missing_element" if error.invalid_child is None else "xsd.unexpected_element"
-    if (error.reason or "").startswith("duplicated value"):
-        return "xsd.duplicate"
-    name = type(error.validator).__name__
-    if name.endswith("XsdElement") and etree.iselement(error.elem) and NIL in error.elem.attrib:
-        return "xsd.nil"
-    return next((code for prefix, code in _FACETS.items() if name.endswith(prefix)), "xsd.invalid")
-
-
-def _place(error: XMLSchemaValidationError, root: etree._Element) -> str:
-    element = error.elem
-    if isinstance(error, XMLSchemaChildrenValidationError) and error.invalid_child is not None:
-        element = error.invalid_child
-    return locate(element if etree.iselement(element) else root)
 
 
 def _find(path: str | None, root: etree._Element, prefixes: dict[str, str]) -> str:

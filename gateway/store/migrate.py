@@ -6,10 +6,8 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -17,11 +15,16 @@ from sqlalchemy.pool import NullPool
 from gateway.core.errors import ConfigError
 from gateway.store.sqlite import sqlite_path, writer_engine
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 _ALEMBIC = threading.Lock()  # Alembic's environment lives in module globals
 _MIGRATION_LOCK = 0x70617373_00000003  # advisory lock on PostgreSQL: one node migrates, the others wait
 
 
 def _config() -> Config:
+    from alembic.config import Config  # Alembic takes a tenth of a second: only where schemas are looked at
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
@@ -30,6 +33,8 @@ def _config() -> Config:
 
 def head() -> str:
     """The revision this program needs."""
+    from alembic.script import ScriptDirectory  # as above
+
     revision = ScriptDirectory.from_config(_config()).get_current_head()
     if revision is None:  # pragma: no cover — a broken installation
         raise ConfigError("The program's migrations are missing: install it again.")
@@ -37,6 +42,8 @@ def head() -> str:
 
 
 def _upgrade(connection: Connection, to: str) -> None:
+    from alembic import command  # as above
+
     config = _config()
     config.attributes["connection"] = connection
     with _ALEMBIC:
