@@ -12,7 +12,9 @@ from cryptography import x509
 from pydantic import BaseModel
 
 from gateway.config import Settings
-from gateway.core.errors import ConfigError
+from gateway.core.errors import ConfigError, PasserelleError
+from gateway.flows.operators_file import OPERATORS_FILE
+from gateway.flows.ports import Store
 from gateway.instance import Instance
 from gateway.keys import files
 
@@ -51,13 +53,32 @@ def unsafe_settings(settings: Settings) -> tuple[str, ...]:
 def check_settings(folder: Path) -> tuple[Finding, ...]:
     """Everything worth telling about the instance in ``folder``; never raises for what it finds there.
 
-    The database is not opened: ``Store.ping`` says whether it answers.
+    The database is not opened: that is ``check_database``.
     """
     try:
         instance = Instance.load(folder)
     except ConfigError as exc:
         return (Finding(level=Level.ERROR, setting="instance", text=exc.detail),)
     return tuple(_findings(instance))
+
+
+async def check_database(store: Store) -> tuple[Finding, ...]:
+    """Whether the database answers, and whether somebody in it can manage users; never raises for what it
+    finds there."""
+    try:
+        await store.ping()
+        async with store.begin(read_only=True) as tx:
+            administrators = await tx.count_administrators()
+    except PasserelleError as exc:
+        return (Finding(level=Level.ERROR, setting="database", text=exc.detail),)
+    found = [Finding(level=Level.OK, setting="database", text="answers, and its schema is current")]
+    if not administrators:
+        text = (
+            "no enabled administrator: nobody can manage users in the console; make one: "
+            "passerelle users add NAME --role administrator, or: passerelle users enable NAME"
+        )
+        found.append(Finding(level=Level.WARNING, setting="users", text=text))
+    return tuple(found)
 
 
 def _findings(instance: Instance) -> Iterator[Finding]:
@@ -77,6 +98,12 @@ def _findings(instance: Instance) -> Iterator[Finding]:
         yield _loaded(setting, load)
     if not any((instance.folder / instance.settings.keys.clients).glob("*.toml")):
         yield Finding(level=Level.WARNING, setting="keys.clients", text="no UK client is registered yet")
+    if (instance.folder / OPERATORS_FILE).exists():
+        text = (
+            "is left over from an earlier release and not read any more once there are users; take over "
+            "who is missing: passerelle users import; then remove the file"
+        )
+        yield Finding(level=Level.WARNING, setting=OPERATORS_FILE, text=text)
     yield from _certificates(instance)
 
 

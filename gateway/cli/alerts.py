@@ -12,6 +12,7 @@ from gateway.cli.common import (
     CursorOption,
     JsonOption,
     LimitOption,
+    ReasonOption,
     fail,
     opened,
     out,
@@ -19,6 +20,7 @@ from gateway.cli.common import (
     run,
     show,
     show_more,
+    with_exchange,
 )
 from gateway.cli.identity import AsOption, StdinOption, identify
 from gateway.core.alert_kinds import AlertKind
@@ -27,6 +29,7 @@ from gateway.core.roles import Permission
 from gateway.flows import alert_views
 from gateway.flows import alerts as flow
 from gateway.flows.alert_notices import send_due
+from gateway.flows.exchange import Exchange
 from gateway.flows.ports_alerts import AlertFilter
 from gateway.instance import Instance
 
@@ -72,13 +75,9 @@ def list_alerts(
 ) -> None:
     """List open alerts, newest first; one for each incident."""
     where = AlertFilter(kind=kind, is_open=None if everything else True)
-
-    async def work() -> tuple[list[dict[str, Any]], str | None]:
-        async with opened() as (instance, store):
-            exchange = instance.exchange(store)
-            return await alert_views.list_alerts(exchange, where, cursor=cursor, limit=limit)
-
-    rows, after = run(work)
+    rows, after = with_exchange(
+        lambda exchange: alert_views.list_alerts(exchange, where, cursor=cursor, limit=limit)
+    )
     shown = rows if as_json else [_line(row) for row in rows]
     show(shown, as_json=as_json, title="Alerts", empty="No alert is open." if not everything else "No alert.")
     show_more(after, as_json=as_json)
@@ -87,12 +86,7 @@ def list_alerts(
 @alerts.command("show")
 def show_alert(alert_id: str = AlertId, as_json: bool = JsonOption) -> None:
     """Show one alert: cause and cure, the messages it names, who was told and how that went."""
-
-    async def work() -> dict[str, Any]:
-        async with opened() as (instance, store):
-            return await alert_views.show_alert(instance.exchange(store), alert_id)
-
-    _print(run(work), as_json=as_json)
+    _print(with_exchange(lambda exchange: alert_views.show_alert(exchange, alert_id)), as_json=as_json)
 
 
 def _print(row: dict[str, Any], *, as_json: bool) -> None:
@@ -122,7 +116,7 @@ def _print(row: dict[str, Any], *, as_json: bool) -> None:
 @alerts.command("acknowledge")
 def acknowledge(
     alert_id: str = AlertId,
-    reason: str = typer.Option(..., "--reason", help="Kept in the audit log (no personal data)."),
+    reason: str = ReasonOption,
     name: str = AsOption,
     password_stdin: bool = StdinOption,
     as_json: bool = JsonOption,
@@ -130,13 +124,11 @@ def acknowledge(
     """Take an alert in hand: it escalates no more. What cannot end by itself is cleared by it."""
     user = identify(name, Permission.ACKNOWLEDGE_ALERT, from_stdin=password_stdin)
 
-    async def work() -> dict[str, Any]:
-        async with opened() as (instance, store):
-            exchange = instance.exchange(store)
-            await flow.acknowledge(exchange, alert_id, actor=user.actor, reason=reason)
-            return await alert_views.show_alert(exchange, alert_id)
+    async def work(exchange: Exchange) -> dict[str, Any]:
+        await flow.acknowledge(exchange, alert_id, actor=user.actor, reason=reason)
+        return await alert_views.show_alert(exchange, alert_id)
 
-    _print(run(work), as_json=as_json)
+    _print(with_exchange(work), as_json=as_json)
 
 
 @alerts.command("test")
@@ -159,7 +151,7 @@ def send_test(name: str = AsOption, password_stdin: bool = StdinOption, as_json:
         )
 
 
-async def _sent(instance: Instance, exchange: Any, test_id: str) -> list[dict[str, Any]]:
+async def _sent(instance: Instance, exchange: Exchange, test_id: str) -> list[dict[str, Any]]:
     """Sends what is due from here, unless a running gateway was faster; waits for the first attempts."""
     async with alert_transport(instance) as transport:
         await send_due(make_sender(instance, exchange, transport))

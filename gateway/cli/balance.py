@@ -10,12 +10,26 @@ from typing import Any
 
 import typer
 
-from gateway.cli.common import JsonOption, ReasonOption, fail, opened, out, print_json, run, show
+from gateway.cli.common import (
+    JsonOption,
+    ReasonOption,
+    fail,
+    opened,
+    out,
+    print_json,
+    run,
+    show,
+    time_option,
+    utc,
+    with_exchange,
+    write_file,
+)
 from gateway.cli.identity import AsOption, StdinOption, identify
 from gateway.core.roles import Permission
 from gateway.core.treaty.quotas import QuotaKind
 from gateway.flows.balance import balance as balance_of
 from gateway.flows.balance import ledger_list, previous_week, quota_list, weekly_report
+from gateway.flows.exchange import Exchange
 from gateway.flows.ledger import correct_entry, verify_ledger
 from gateway.flows.quotas import release_waiting, set_quota
 from gateway.reports.texts import LANGUAGES
@@ -43,12 +57,7 @@ def balance(
     if verify:
         _verify(as_json=as_json)
         return
-
-    async def work() -> dict[str, Any]:
-        async with opened() as (instance, store):
-            return await balance_of(instance.exchange(store))
-
-    values = run(work)
+    values = with_exchange(balance_of)
     if as_json:
         print_json(values)
         return
@@ -71,28 +80,26 @@ def _print_unverified(notes: list[dict[str, Any]]) -> None:
 
 
 def _verify(*, as_json: bool) -> None:
-    async def work() -> dict[str, Any]:
-        async with opened() as (instance, store):
-            found = await verify_ledger(instance.exchange(store))
-        return {
-            "ok": found.ok,
-            "cases": found.cases,
-            "entries": found.entries,
-            "unreadable": found.unreadable,
-            "broken": list(found.broken),
-            "miscounted": list(found.miscounted),
-        }
-
-    found = run(work)
+    found = with_exchange(verify_ledger)
     if as_json:
-        print_json(found)
-    if not found["ok"]:
-        places = ", ".join([*found["broken"], *found["miscounted"]])
-        fail(f"the ledger is not what the messages derive in: {places}")
+        print_json(
+            {
+                "ok": found.ok,
+                "cases": found.cases,
+                "entries": found.entries,
+                "unreadable": found.unreadable,
+                "broken": list(found.broken),
+                "miscounted": list(found.miscounted),
+            }
+        )
+    if not found.ok:
+        fail(
+            f"the ledger is not what the messages derive in: {', '.join([*found.broken, *found.miscounted])}"
+        )
     if not as_json:
         out.print(
-            f"The ledger holds: {found['entries']} entries of {found['cases']} cases, "
-            f"{found['unreadable']} cases deleted by retention",
+            f"The ledger holds: {found.entries} entries of {found.cases} cases, "
+            f"{found.unreadable} cases deleted by retention",
             markup=False,
         )
 
@@ -132,13 +139,9 @@ def change_quota(
     """Raise or lower a weekly quota; what waits leaves as soon as there is room."""
     by = identify(operator, Permission.CHANGE_QUOTA, from_stdin=password_stdin)
 
-    async def work() -> dict[str, Any]:
-        async with opened() as (instance, store):
-            exchange = instance.exchange(store)
-            change = await set_quota(
-                exchange, kind, persons, from_week=from_week, actor=by.actor, reason=reason
-            )
-            released = await release_waiting(exchange)
+    async def work(exchange: Exchange) -> dict[str, Any]:
+        change = await set_quota(exchange, kind, persons, from_week=from_week, actor=by.actor, reason=reason)
+        released = await release_waiting(exchange)
         return {
             "id": change.change_id,
             "kind": change.kind.value,
@@ -147,7 +150,7 @@ def change_quota(
             "released": released,
         }
 
-    show_one(run(work), as_json=as_json)
+    show_one(with_exchange(work), as_json=as_json)
 
 
 def show_one(row: dict[str, Any], *, as_json: bool) -> None:
@@ -169,12 +172,8 @@ def list_ledger(
     as_json: bool = JsonOption,
 ) -> None:
     """List entries of readmitted and admitted persons in order of booking."""
-
-    async def work() -> list[dict[str, Any]]:
-        async with opened() as (instance, store):
-            return await ledger_list(instance.exchange(store), week=week, after=after, limit=limit)
-
-    show(run(work), as_json=as_json, title="Ledger", empty="No entry.")
+    rows = with_exchange(lambda exchange: ledger_list(exchange, week=week, after=after, limit=limit))
+    show(rows, as_json=as_json, title="Ledger", empty="No entry.")
 
 
 @ledger.command("correct")
@@ -184,25 +183,21 @@ def correct(
     persons: int | None = typer.Option(
         None, "--persons", min=0, help="What is right; without it the event did not happen."
     ),
-    event_at: dt.datetime | None = typer.Option(None, "--at", help="When it happened (UTC), if otherwise."),
+    event_at: dt.datetime | None = time_option("--at", "When it happened, if otherwise."),
     operator: str = AsOption,
     password_stdin: bool = StdinOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Counter an entry and book what is right. A second operator gives the same command to confirm it."""
     by = identify(operator, Permission.CORRECT_LEDGER, from_stdin=password_stdin)
-    at = None if event_at is None else event_at.replace(tzinfo=dt.UTC)
-
-    async def work() -> dict[str, Any]:
-        async with opened() as (instance, store):
-            done = await correct_entry(
-                instance.exchange(store), entry, persons=persons, event_at=at, actor=by.actor, reason=reason
-            )
-        return {"entry": done.entry_id, "persons": done.persons, "booked": done.booked}
-
-    done = run(work)
-    show_one(done, as_json=as_json)
-    if not done["booked"] and not as_json:
+    done = with_exchange(
+        lambda exchange: correct_entry(
+            exchange, entry, persons=persons, event_at=utc(event_at), actor=by.actor, reason=reason
+        )
+    )
+    row = {"entry": done.entry_id, "persons": done.persons, "booked": done.booked}
+    show_one(row, as_json=as_json)
+    if not done.booked and not as_json:
         out.print("proposed: a second person confirms it with the same command", markup=False)
 
 
@@ -225,15 +220,11 @@ def weekly(
     """Write the weekly figures of readmitted and admitted persons (Art 17)."""
     render = RENDERERS[_one_of(form, tuple(RENDERERS), "--format")]
     _one_of(lang, LANGUAGES, "--lang")
-
-    async def work() -> dict[str, Any]:
-        async with opened() as (instance, store):
-            exchange = instance.exchange(store)
-            return await weekly_report(exchange, week or previous_week(exchange))
-
-    text = render(run(work), lang)
+    found = with_exchange(lambda exchange: weekly_report(exchange, week or previous_week(exchange)))
+    text = render(found, lang)
     if output is None:
         sys.stdout.write(text)
         return
-    output.write_text(text, encoding="utf-8", newline="")
-    out.print(f"{output}: {len(text.encode())} bytes", markup=False)
+    content = text.encode()
+    write_file(output, content)
+    out.print(f"{output}: {len(content)} bytes", markup=False)

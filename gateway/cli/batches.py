@@ -13,12 +13,11 @@ from gateway.cli.common import (
     LimitOption,
     ReasonOption,
     cell,
-    opened,
     out,
     print_json,
-    run,
     show,
     show_more,
+    with_exchange,
 )
 from gateway.cli.identity import AsOption, StdinOption, identify
 from gateway.core.batches import BatchState, Reason, ReasonCode, Seen
@@ -79,12 +78,10 @@ def preview(
 ) -> None:
     """Show what would be done to each message, and why not; change nothing."""
 
-    async def work() -> dict[str, Any]:
-        selection = _selection(ids, text)
-        async with opened() as (instance, store):
-            return views.preview_view(await look(instance.exchange(store), selection, action))
+    async def work(exchange: Exchange) -> dict[str, Any]:
+        return views.preview_view(await look(exchange, _selection(ids, text), action))
 
-    view = run(work)
+    view = with_exchange(work)
     if as_json:
         print_json(view)
     else:
@@ -122,12 +119,10 @@ def create(
 def _changed(change: Callable[[Exchange], Awaitable[BatchRecord]]) -> dict[str, Any]:
     """Does it, and shows the batch as it is then."""
 
-    async def work() -> dict[str, Any]:
-        async with opened() as (instance, store):
-            exchange = instance.exchange(store)
-            return await views.show_batch(exchange, (await change(exchange)).batch_id)
+    async def work(exchange: Exchange) -> dict[str, Any]:
+        return await views.show_batch(exchange, (await change(exchange)).batch_id)
 
-    return run(work)
+    return with_exchange(work)
 
 
 _LISTED = ("batch_id", "action", "state", "count", "to_do", "created_by", "approved_by", "created_at")
@@ -163,13 +158,9 @@ def list_batches(
     as_json: bool = JsonOption,
 ) -> None:
     """List batches, newest first."""
-
-    async def work() -> tuple[list[dict[str, Any]], str | None]:
-        async with opened() as (instance, store):
-            exchange = instance.exchange(store)
-            return await views.list_batches(exchange, state=state, cursor=cursor, limit=limit)
-
-    rows, after = run(work)
+    rows, after = with_exchange(
+        lambda exchange: views.list_batches(exchange, state=state, cursor=cursor, limit=limit)
+    )
     shown = rows if as_json else [_line(row) for row in rows]
     show(shown, as_json=as_json, title="Batches", empty="No batch.")
     show_more(after, as_json=as_json)
@@ -183,12 +174,8 @@ def show_batch(
     as_json: bool = JsonOption,
 ) -> None:
     """Show one batch, the result of each message, and (waiting for approval) the digest to approve."""
-
-    async def work() -> dict[str, Any]:
-        async with opened() as (instance, store):
-            return await views.show_batch(instance.exchange(store), batch_id, after=after, limit=limit)
-
-    _print_batch(run(work), as_json=as_json)
+    batch = with_exchange(lambda exchange: views.show_batch(exchange, batch_id, after=after, limit=limit))
+    _print_batch(batch, as_json=as_json)
 
 
 @batches.command("approve")

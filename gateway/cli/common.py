@@ -18,10 +18,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from contracts.ports import ContractError
 from gateway.bootstrap import Instance
-from gateway.core.errors import AuditChainBroken, PasserelleError
+from gateway.cli.folded import folded
+from gateway.core.errors import AuditChainBroken, Forbidden, NotFound, PasserelleError, Unavailable
+from gateway.flows.exchange import Exchange
 from gateway.flows.ports import Store
 from gateway.uk_client import Refused
 
@@ -31,6 +34,18 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _WIDEST = 1000
+_LISTED = (
+    ("held", "holds list"),
+    ("message", "messages list"),
+    ("case", "cases list"),
+    ("batch", "batches list"),
+    ("alert", "alerts list"),
+    ("endpoint", "endpoints list"),
+    ("entry", "ledger list"),
+    ("filter", "filters list"),
+    ("user", "users list"),
+)
+"""Where ids are listed, by a word that the error has when there is no such one."""
 
 MessageId = typer.Argument(..., metavar="MESSAGE_ID", help="As in: passerelle messages list.")
 JsonOption = typer.Option(False, "--json", help="Print JSON instead of a table.")
@@ -38,6 +53,21 @@ ReasonOption = typer.Option(..., "--reason", help="Why; kept in the audit log (n
 DryRunOption = typer.Option(False, "--dry-run", help="Show what would happen; change nothing.")
 LimitOption = typer.Option(50, "--limit", min=1, max=500, help="Rows at the most.")
 CursorOption = typer.Option(None, "--cursor", help="Go on where the last page ended.")
+_INSTANTS = [
+    "%Y-%m-%d",
+    *(f"%Y-%m-%d{t}%H:%M{end}{zone}" for t in "T " for end in ("", ":%S", ":%S.%f") for zone in ("", "Z")),
+]
+"""How a time may be given: also as tables (``2026-11-23 13:30:20Z``) and JSON print it."""
+
+
+def time_option(name: str, says: str) -> Any:
+    """An option for an instant; ``utc`` makes it one."""
+    return typer.Option(None, name, formats=_INSTANTS, metavar="TIME", help=f"{says} (UTC)")
+
+
+def utc(value: dt.datetime | None) -> dt.datetime | None:
+    """What ``time_option`` gave, as an instant."""
+    return None if value is None else value.replace(tzinfo=dt.UTC)
 
 
 @dataclass(slots=True)
@@ -52,10 +82,49 @@ options = Options()
 
 def fail(message: str, *, cure: str | None = None, code: int = 1) -> NoReturn:
     """Say what is wrong and what helps, on standard error, and leave with that exit status."""
-    err.print(f"[red]error:[/red] {message}")
+    err.print(f"[red]error:[/red] {escape(message)}")
+    if cure:
+        err.print(f"[bold]cure:[/bold] {escape(cure)}")
+    raise typer.Exit(code)
+
+
+def complain(exc: ContractError | Refused | PasserelleError | OSError) -> None:
+    """What is wrong, on standard error: the places of a document, then one line with the code."""
+    said, places = _said(exc)
+    for pointer, text, code in places:
+        err.print(f"  {pointer or '/'}: {text} [{code}]", markup=False)
+    err.print(f"[red]error:[/red] {escape(said)}")
+    cure = _cure(exc)
     if cure:
         err.print(f"[bold]cure:[/bold] {cure}")
-    raise typer.Exit(code)
+
+
+def _cure(exc: Exception) -> str | None:
+    """What helps against an error that says no such thing itself."""
+    if isinstance(exc, Forbidden) and "roles" in exc.detail:
+        return (
+            "somebody with the role does it (see: passerelle users list), or an administrator changes yours"
+        )
+    if isinstance(exc, Unavailable) and "database" in exc.detail.lower():
+        return "see: passerelle check --database"
+    if isinstance(exc, NotFound):
+        return next((f"see: passerelle {where}" for what, where in _LISTED if what in exc.detail), None)
+    return None
+
+
+def _said(exc: ContractError | Refused | PasserelleError | OSError) -> tuple[str, list[tuple[str, str, str]]]:
+    """The line, and (pointer, text, code) of each place."""
+    if isinstance(exc, OSError):
+        return (f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc)), []
+    if isinstance(exc, Refused):
+        code = exc.problem.get("code") or exc.problem.get("error")
+        why = exc.problem.get("detail") or exc.problem.get("error_description")
+        errors = [(e["pointer"], e["message"]["en"], e["code"]) for e in exc.problem.get("errors", ())]
+        return f"the gateway refused it: {why} ({exc.status} {code})", errors
+    places = [(p.path, p.message_en, p.code) for p in exc.problems]
+    if isinstance(exc, ContractError):
+        return "the document is refused; nothing was changed", places
+    return f"{exc.detail} ({exc.code})", places
 
 
 def run(work: Callable[[], Awaitable[T]]) -> T:
@@ -66,26 +135,29 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
 
     try:
         return asyncio.run(main())
-    except ContractError as exc:
-        for problem in exc.problems:
-            err.print(f"  {problem.path or '/'}: {problem.message_en} [{problem.code}]", markup=False)
-        fail("the document is refused; nothing was changed")
-    except Refused as exc:
-        for place in exc.problem.get("errors", ()):
-            err.print(
-                f"  {place['pointer'] or '/'}: {place['message']['en']} [{place['code']}]", markup=False
-            )
-        code = exc.problem.get("code") or exc.problem.get("error")
-        why = exc.problem.get("detail") or exc.problem.get("error_description")
-        fail(f"the gateway refused it: {why} ({exc.status} {code})")
-    except AuditChainBroken:
-        raise  # audit verify says more about it
-    except PasserelleError as exc:
-        for problem in exc.problems:
-            err.print(f"  {problem.path or '/'}: {problem.message_en} [{problem.code}]", markup=False)
-        fail(f"{exc.detail} ({exc.code})")
+    except (AuditChainBroken, BrokenPipeError):
+        raise  # audit verify says more of the one; the other is told by whoever stopped to read
+    except (ContractError, PasserelleError, OSError) as exc:
+        complain(exc)
+        raise typer.Exit(1) from exc
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def read_file(path: Path) -> bytes:
+    """The file's bytes; leaves with an error when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        fail(f"{path} cannot be read: {exc.strerror}", cure="give the path of a file that you may read")
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Leaves with an error when it cannot be written."""
+    try:
+        path.write_bytes(content)
+    except OSError as exc:
+        fail(f"{path} cannot be written: {exc.strerror}", cure="give a place where you may write")
 
 
 @asynccontextmanager
@@ -97,6 +169,16 @@ async def opened() -> AsyncIterator[tuple[Instance, Store]]:
         yield instance, store
     finally:
         await store.close()
+
+
+def with_exchange(work: Callable[[Exchange], Awaitable[T]]) -> T:
+    """What ``work`` returns over the instance of ``--dir``; errors as by ``run``."""
+
+    async def main() -> T:
+        async with opened() as (instance, store):
+            return await work(instance.exchange(store))
+
+    return run(main)
 
 
 def plain(value: Any) -> Any:
@@ -137,9 +219,18 @@ def show_more(cursor: str | None, *, as_json: bool) -> None:
 
 
 def print_table(table: Table) -> None:
-    """The table at its natural width: ids must be whole to be copied, also in a pipe or a narrow window."""
+    """One line a row, as wide as it is: ids must be whole to be copied, also in a pipe. In a terminal that is
+    narrower, a row goes on below."""
     width = Measurement.get(out, out.options.update(width=_WIDEST), table).maximum
-    Console(highlight=False, width=max(width, out.width)).print(table)
+    if not out.is_terminal or width <= out.width:
+        Console(highlight=False, width=max(width, out.width)).print(table)
+        return
+    texts = [[Text.from_markup(str(cell)).plain for cell in column.cells] for column in table.columns]
+    head, rows = folded([str(c.header) for c in table.columns], list(zip(*texts, strict=True)), out.width)
+    if table.title:
+        out.print(f"{table.title}\n", markup=False, style="italic")
+    out.print("\n".join(head), markup=False, style="bold")
+    out.print("\n".join(["─" * out.width, *rows]), markup=False)
 
 
 def cell(value: Any) -> str:

@@ -17,7 +17,10 @@ from gateway.cli.common import (
     run,
     show,
     show_more,
+    time_option,
+    utc,
 )
+from gateway.core.errors import NotFound
 from gateway.core.treaty.clocks import Clock, DeadlineState, clocks_of
 from gateway.flows.deadline_views import deadline_list, owed_by
 from gateway.flows.ports import DeadlineFilter
@@ -33,8 +36,8 @@ def list_deadlines(
     reference: str | None = typer.Option(None, help="Only this case."),
     clock: str | None = typer.Option(None, help="Only this clock (see: passerelle deadlines clocks)."),
     owed: str | None = typer.Option(None, "--owed-by", help="Only what this side owes: uk, fr or both."),
-    after: dt.datetime | None = typer.Option(None, help="Only what is due at this instant (UTC) or later."),
-    before: dt.datetime | None = typer.Option(None, help="Only what is due before this instant (UTC)."),
+    after: dt.datetime | None = time_option("--after", "Only what is due at this instant or later."),
+    before: dt.datetime | None = time_option("--before", "Only what is due before this instant."),
     unclosed: bool = typer.Option(False, "--unclosed", help="Only what nothing has closed yet."),
     told: bool = typer.Option(False, "--told", help="Only what was warned of or has passed."),
     limit: int = LimitOption,
@@ -47,13 +50,17 @@ def list_deadlines(
         async with opened() as (instance, store):
             if clock is not None and clock not in clocks_of(instance.agreement):
                 fail(f"no clock {clock}", cure="see: passerelle deadlines clocks")
+            if reference is not None:
+                async with store.begin(read_only=True) as tx:
+                    if await tx.get_case(reference) is None:
+                        raise NotFound("no such case")
             where = DeadlineFilter(
                 state=state,
                 reference=reference,
                 clock=clock,
                 clocks=None if owed is None else owed_by(instance.agreement, owed),
-                after=None if after is None else after.replace(tzinfo=dt.UTC),
-                before=None if before is None else before.replace(tzinfo=dt.UTC),
+                after=utc(after),
+                before=utc(before),
                 unclosed=unclosed,
                 told=told,
             )

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from gateway.cli.common import JsonOption, ReasonOption, opened, run, show
+from gateway.cli.common import JsonOption, ReasonOption, show, with_exchange
 from gateway.cli.identity import MaybeAsOption, StdinOption, actor_of
 from gateway.core.records import Breaker
 from gateway.core.roles import Permission
@@ -39,46 +39,38 @@ def _line(row: dict[str, Any]) -> dict[str, Any]:
 def list_endpoints(as_json: bool = JsonOption) -> None:
     """List the French access point and each webhook: closed (works), open (fails, is probed) or paused."""
 
-    async def work() -> None:
-        async with opened() as (instance, store):
-            found = await flow.endpoint_list(instance.exchange(store))
-        rows = found if as_json else [_line(row) for row in found]
-        show(rows, as_json=as_json, title="Endpoints", empty="No endpoint.")
-
-    run(work)
+    found = with_exchange(flow.endpoint_list)
+    rows = found if as_json else [_line(row) for row in found]
+    show(rows, as_json=as_json, title="Endpoints", empty="No endpoint.")
 
 
-def _set(name: str, *, paused: bool, actor: str, reason: str, as_json: bool) -> None:
-    async def work() -> None:
-        async with opened() as (instance, store):
-            exchange = instance.exchange(store)
-            after = await flow.set_paused(exchange, name, paused=paused, actor=actor, reason=reason)
-        show([endpoint_row(after)], as_json=as_json, title="Paused" if paused else "Resumed", empty="")
+def _switch(command: str, *, paused: bool, done: str, says: str) -> None:
+    """Adds the command that pauses, or the one that resumes."""
 
-    run(work)
-
-
-@endpoints.command("pause")
-def pause(
-    name: str = NameArgument,
-    reason: str = ReasonOption,
-    by: str | None = MaybeAsOption,
-    password_stdin: bool = StdinOption,
-    as_json: bool = JsonOption,
-) -> None:
-    """Send nothing there until it is resumed. Messages to France wait; webhook events are dropped."""
-    actor = actor_of(by, Permission.PAUSE, from_stdin=password_stdin)
-    _set(name, paused=True, actor=actor, reason=reason, as_json=as_json)
+    @endpoints.command(command, help=says)
+    def switch(
+        name: str = NameArgument,
+        reason: str = ReasonOption,
+        by: str | None = MaybeAsOption,
+        password_stdin: bool = StdinOption,
+        as_json: bool = JsonOption,
+    ) -> None:
+        actor = actor_of(by, Permission.PAUSE, from_stdin=password_stdin)
+        after = with_exchange(
+            lambda exchange: flow.set_paused(exchange, name, paused=paused, actor=actor, reason=reason)
+        )
+        show([endpoint_row(after)], as_json=as_json, title=done, empty="")
 
 
-@endpoints.command("resume")
-def resume(
-    name: str = NameArgument,
-    reason: str = ReasonOption,
-    by: str | None = MaybeAsOption,
-    password_stdin: bool = StdinOption,
-    as_json: bool = JsonOption,
-) -> None:
-    """Go on sending; a webhook that answered 410 is taken up again, an open circuit probes at once."""
-    actor = actor_of(by, Permission.PAUSE, from_stdin=password_stdin)
-    _set(name, paused=False, actor=actor, reason=reason, as_json=as_json)
+_switch(
+    "pause",
+    paused=True,
+    done="Paused",
+    says="Send nothing there until it is resumed. Messages to France wait; webhook events are dropped.",
+)
+_switch(
+    "resume",
+    paused=False,
+    done="Resumed",
+    says="Go on sending; a webhook that answered 410 is taken up again, an open circuit probes at once.",
+)

@@ -9,7 +9,18 @@ from typing import Any
 import typer
 
 from gateway.bootstrap import Instance
-from gateway.cli.common import JsonOption, MessageId, fail, opened, options, out, print_json, run, show
+from gateway.cli.common import (
+    JsonOption,
+    MessageId,
+    fail,
+    options,
+    out,
+    print_json,
+    read_file,
+    show,
+    with_exchange,
+    write_file,
+)
 from gateway.core.errors import ConfigError, PasserelleError
 from gateway.core.proofs.known import Known
 from gateway.flows.evidence import evidence_report, export_evidence
@@ -26,32 +37,22 @@ def export(
 ) -> None:
     """Write a ZIP of all that proves one message: envelopes, receipts, signatures, keys, manifest."""
     target = to or Path(f"evidence-{message_id}.zip")
-
-    async def work() -> bytes:
-        async with opened() as (instance, store):
-            return await export_evidence(instance.exchange(store), message_id, actor="cli")
-
-    content = run(work)
     if target.exists():
         fail(f"{target} is there already; nothing was written", cure="choose another file with --to")
-    target.write_bytes(content)
+    content = with_exchange(lambda exchange: export_evidence(exchange, message_id, actor="cli"))
+    write_file(target, content)
     out.print(f"{target}: {len(content)} bytes", markup=False)
 
 
 @evidence.command("show")
 def show_evidence(message_id: str = MessageId, as_json: bool = JsonOption) -> None:
     """Verify the stored proofs of a message now, and show what each proves. Exit status 1 when one fails."""
-
-    async def work() -> dict[str, Any]:
-        async with opened() as (instance, store):
-            return await evidence_report(instance.exchange(store), message_id)
-
-    _print(run(work), as_json=as_json)
+    _print(with_exchange(lambda exchange: evidence_report(exchange, message_id)), as_json=as_json)
 
 
 @evidence.command("verify")
 def verify(
-    bundle: Path = typer.Argument(..., metavar="FILE", help="A bundle made by: evidence export."),
+    file: Path = typer.Argument(..., metavar="FILE", help="A bundle made by: evidence export."),
     trust: list[Path] = typer.Option(
         [], "--trust", help="Certificates (*.pem, *.crt), key sets (*.json) that you trust: file or folder."
     ),
@@ -68,12 +69,12 @@ def verify(
     Signers are compared with --trust, else with the instance folder (-C). Exit status 0 only when nothing
     fails and a signature was verified.
     """
+    bundle, given = read_file(file), None if body is None else read_file(body)
     try:
         known = None if unsafe_trust_bundle else _known(trust)
-        given = None if body is None else body.read_bytes()
-        report = verify_bundle(bundle.read_bytes(), known=known, body=given).as_json()
+        report = verify_bundle(bundle, known=known, body=given).as_json()
     except PasserelleError as exc:
-        fail(f"{bundle}: {exc.detail}")
+        fail(f"{file}: {exc.detail}")
     except OSError as exc:
         fail(f"{exc.filename} cannot be read: {exc.strerror}")
     _print(report, as_json=as_json)

@@ -14,28 +14,20 @@ from gateway.cli.common import (
     MessageId,
     ReasonOption,
     cell,
-    opened,
     out,
     print_json,
-    run,
     show,
     show_more,
+    with_exchange,
 )
 from gateway.cli.identity import AsOption, StdinOption, identify
 from gateway.cli.listing import message_row
 from gateway.core.treaty.holding import Decider
 from gateway.flows import hold_views
+from gateway.flows import holds as flow
 from gateway.flows.exchange import Exchange
-from gateway.flows.holds import Decided
-from gateway.flows.holds import refuse as refuse_message
-from gateway.flows.holds import release as release_message
 
 holds = typer.Typer(no_args_is_help=True, help="Held messages: list, show, release, refuse.")
-
-
-def decider(name: str, *, from_stdin: bool) -> Decider:
-    """The operator, once recognised; leaves with an error otherwise."""
-    return identify(name, from_stdin=from_stdin).decider
 
 
 def _line(row: dict[str, Any]) -> dict[str, Any]:
@@ -68,12 +60,7 @@ def list_holds(
     as_json: bool = JsonOption,
 ) -> None:
     """List what waits for an operator or for room in a quota, oldest first."""
-
-    async def work() -> tuple[list[dict[str, Any]], str | None]:
-        async with opened() as (instance, store):
-            return await hold_views.list_holds(instance.exchange(store), cursor=cursor, limit=limit)
-
-    rows, after = run(work)
+    rows, after = with_exchange(lambda exchange: hold_views.list_holds(exchange, cursor=cursor, limit=limit))
     shown = rows if as_json else [_line(row) for row in rows]
     show(shown, as_json=as_json, title="Held messages", empty="Nothing is held.")
     show_more(after, as_json=as_json)
@@ -82,12 +69,7 @@ def list_holds(
 @holds.command("show")
 def show_hold(message_id: str = MessageId, as_json: bool = JsonOption) -> None:
     """Show one held message: its reasons as of now, who may decide, what was decided. Never its content."""
-
-    async def work() -> dict[str, Any]:
-        async with opened() as (instance, store):
-            return await hold_views.show_hold(instance.exchange(store), message_id)
-
-    row = run(work)
+    row = with_exchange(lambda exchange: hold_views.show_hold(exchange, message_id))
     if as_json:
         print_json(row)
         return
@@ -101,50 +83,39 @@ def show_hold(message_id: str = MessageId, as_json: bool = JsonOption) -> None:
 
 
 class _Decision(Protocol):
+    """A use case of ``gateway.flows.holds``."""
+
     async def __call__(
         self, exchange: Exchange, message_id: str, *, by: Decider, reason: str, dry_run: bool = False
-    ) -> Decided: ...
+    ) -> flow.Decided: ...
 
 
-def _decide(
-    decision: _Decision, message_id: str, *, by: Decider, reason: str, dry_run: bool, as_json: bool
-) -> None:
-    async def work() -> Decided:
-        async with opened() as (instance, store):
-            exchange = instance.exchange(store)
-            return await decision(exchange, message_id, by=by, reason=reason, dry_run=dry_run)
+def _decide(command: str, decision: _Decision, says: str) -> None:
+    """Adds the command that decides so about one message, or tries it."""
 
-    decided = run(work)
-    row = {**message_row(decided.record), "approvals_needed": decided.needed}
-    title = "Dry run, nothing was changed. It would be" if dry_run else "The message is now"
-    show([row], as_json=as_json, title=title, empty="")
-    if decided.needed and not as_json:
-        out.print("Another operator with the role must release it too.")
-
-
-@holds.command("release")
-def release(
-    message_id: str = MessageId,
-    reason: str = ReasonOption,
-    operator: str = AsOption,
-    password_stdin: bool = StdinOption,
-    dry_run: bool = DryRunOption,
-    as_json: bool = JsonOption,
-) -> None:
-    """Let a held message go on as if it came now; where two must agree, the second release does it."""
-    by = decider(operator, from_stdin=password_stdin)
-    _decide(release_message, message_id, by=by, reason=reason, dry_run=dry_run, as_json=as_json)
+    @holds.command(command, help=says)
+    def decide(
+        message_id: str = MessageId,
+        reason: str = ReasonOption,
+        operator: str = AsOption,
+        password_stdin: bool = StdinOption,
+        dry_run: bool = DryRunOption,
+        as_json: bool = JsonOption,
+    ) -> None:
+        by = identify(operator, from_stdin=password_stdin).decider
+        decided = with_exchange(
+            lambda exchange: decision(exchange, message_id, by=by, reason=reason, dry_run=dry_run)
+        )
+        row = {**message_row(decided.record), "approvals_needed": decided.needed}
+        title = "Dry run, nothing was changed. It would be" if dry_run else "The message is now"
+        show([row], as_json=as_json, title=title, empty="")
+        if decided.needed and not as_json:
+            out.print("Another operator with the role must release it too.")
 
 
-@holds.command("refuse")
-def refuse(
-    message_id: str = MessageId,
-    reason: str = ReasonOption,
-    operator: str = AsOption,
-    password_stdin: bool = StdinOption,
-    dry_run: bool = DryRunOption,
-    as_json: bool = JsonOption,
-) -> None:
-    """Refuse a held message: it never leaves, and the UK system is told."""
-    by = decider(operator, from_stdin=password_stdin)
-    _decide(refuse_message, message_id, by=by, reason=reason, dry_run=dry_run, as_json=as_json)
+_decide(
+    "release",
+    flow.release,
+    "Let a held message go on as if it came now; where two must agree, the second release does it.",
+)
+_decide("refuse", flow.refuse, "Refuse a held message: it never leaves, and the UK system is told.")

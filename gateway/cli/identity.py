@@ -11,19 +11,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Final
 
 import typer
 
 from gateway.cli.common import fail, opened, run
 from gateway.config import PASSWORD_VARIABLE
-from gateway.core.errors import Forbidden
 from gateway.core.people import User
 from gateway.core.roles import Permission
 from gateway.flows import signin
+from gateway.flows.people import COMMAND_LINE, check_may
 
-COMMAND_LINE: Final = "cli"
-"""Actor of what no person is named for."""
 AsOption = typer.Option(..., "--as", metavar="NAME", help="Who decides: see passerelle users list.")
 MaybeAsOption = typer.Option(
     None, "--as", metavar="NAME", help="Who does it; without it the audit log says cli, and nobody is asked."
@@ -66,10 +63,7 @@ def identify(name: str, *needed: Permission, from_stdin: bool = False) -> User:
                 people, name, password, code=lambda: read_code(name, from_stdin=from_stdin)
             )
         for permission in needed:
-            if not user.may(permission):
-                raise Forbidden(
-                    f"this needs the permission {permission.value}, which none of your roles gives"
-                )
+            check_may(user, permission)
         return user
 
     return run(work)

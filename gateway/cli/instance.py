@@ -13,7 +13,7 @@ import typer
 import uvloop
 
 from gateway.bootstrap import Instance, run_gateway, run_worker
-from gateway.check import Finding, Level, check_settings
+from gateway.check import Finding, Level, check_database, check_settings
 from gateway.cli.common import JsonOption, err, fail, opened, options, out, print_json, run, show
 from gateway.cli.setup import make_instance, register_client
 from gateway.config import load_settings
@@ -38,7 +38,9 @@ def init(
     administrator: str | None = typer.Option(
         None, help="Also make an account that manages users; its password is printed once."
     ),
-    if_missing: bool = typer.Option(False, help="Do nothing when the instance is there already."),
+    if_missing: bool = typer.Option(
+        False, "--if-missing", help="Do nothing when the instance is there already."
+    ),
 ) -> None:
     """Make an instance: keys, certificates, settings, folders. Never overwrites anything."""
     if if_missing and (directory / "passerelle.toml").exists():
@@ -103,18 +105,19 @@ async def _live(folder: Path) -> Finding:
     return Finding(level=Level.ERROR, setting="live", text=text)
 
 
-async def _database() -> Finding:
+async def _database() -> tuple[Finding, ...]:
     try:
         async with opened() as (_, store):
-            await store.ping()
+            return await check_database(store)
     except PasserelleError as exc:
-        return Finding(level=Level.ERROR, setting="database", text=exc.detail)
-    return Finding(level=Level.OK, setting="database", text="answers, and its schema is current")
+        return (Finding(level=Level.ERROR, setting="database", text=exc.detail),)
 
 
 def check(
-    database: bool = typer.Option(False, help="Also open the database and look at its schema."),
-    live: bool = typer.Option(False, help="Also ask the running gateway on this machine."),
+    database: bool = typer.Option(
+        False, "--database", help="Also open the database: its schema, and who may manage users."
+    ),
+    live: bool = typer.Option(False, "--live", help="Also ask the running gateway on this machine."),
     as_json: bool = JsonOption,
 ) -> None:
     """Tell what is wrong, weak or about to expire in the instance; exit status 1 on any error."""
@@ -124,7 +127,7 @@ def check(
         if any(f.level is Level.ERROR for f in found):
             return found
         if database:
-            found.append(await _database())
+            found += await _database()
         if live:
             found.append(await _live(options.folder))
         return found
@@ -185,7 +188,7 @@ async def _sandbox_status(folder: Path) -> Any:
 def sandbox(
     directory: Path = typer.Argument(..., metavar="DIR", help="Made by: passerelle init --with-sandbox DIR."),
     status: bool = typer.Option(
-        False, help="Ask the one that runs, and print what it has received and sent."
+        False, "--status", help="Ask the one that runs, and print what it has received and sent."
     ),
 ) -> None:
     """Run the simulated French ministry: a real AS4 access point with keys and a store of its own."""

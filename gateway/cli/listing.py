@@ -14,18 +14,19 @@ from gateway.cli.common import (
     LimitOption,
     MessageId,
     ReasonOption,
+    fail,
     opened,
     run,
     show,
     show_more,
+    with_exchange,
 )
 from gateway.cli.identity import MaybeAsOption, StdinOption, actor_of
 from gateway.core.records import CaseRecord, MessageRecord
 from gateway.core.roles import Permission
+from gateway.core.treaty.states import STATUSES
+from gateway.flows import operator
 from gateway.flows.exchange import Exchange
-from gateway.flows.operator import cancel as cancel_message
-from gateway.flows.operator import release as release_message
-from gateway.flows.operator import replay as replay_message
 
 messages = typer.Typer(no_args_is_help=True, help="Messages: list, show, replay, release, cancel.")
 cases = typer.Typer(no_args_is_help=True, help="Cases: list, show.")
@@ -83,74 +84,40 @@ class _Action(Protocol):
     ) -> MessageRecord: ...
 
 
-def _act(
-    action: _Action, message_id: str, title: str, *, actor: str, reason: str, dry_run: bool, as_json: bool
-) -> None:
-    """Does it (or tries it), and shows the message as it is after, or as it would be."""
+def _act(command: str, action: _Action, done: str, says: str) -> None:
+    """Adds the command that does this to one message, or tries it."""
 
-    async def work() -> MessageRecord:
-        async with opened() as (instance, store):
-            exchange = instance.exchange(store)
-            return await action(exchange, message_id, actor=actor, reason=reason, dry_run=dry_run)
-
-    record = run(work)
-    title = f"Dry run, nothing was changed. {title} it would be" if dry_run else title
-    row = message_row(record) if as_json else message_line(record)
-    show([row], as_json=as_json, title=title, empty="")
-
-
-@messages.command("replay")
-def replay(
-    message_id: str = MessageId,
-    reason: str = ReasonOption,
-    by: str | None = MaybeAsOption,
-    password_stdin: bool = StdinOption,
-    dry_run: bool = DryRunOption,
-    as_json: bool = JsonOption,
-) -> None:
-    """Send a failed message again. One that has its receipt is never sent as new."""
-    actor = actor_of(by, Permission.ACT, from_stdin=password_stdin)
-    _act(
-        replay_message,
-        message_id,
-        "Queued again",
-        actor=actor,
-        reason=reason,
-        dry_run=dry_run,
-        as_json=as_json,
-    )
+    @messages.command(command, help=says)
+    def act(
+        message_id: str = MessageId,
+        reason: str = ReasonOption,
+        by: str | None = MaybeAsOption,
+        password_stdin: bool = StdinOption,
+        dry_run: bool = DryRunOption,
+        as_json: bool = JsonOption,
+    ) -> None:
+        actor = actor_of(by, Permission.ACT, from_stdin=password_stdin)
+        record = with_exchange(
+            lambda exchange: action(exchange, message_id, actor=actor, reason=reason, dry_run=dry_run)
+        )
+        title = f"Dry run, nothing was changed. {done} it would be" if dry_run else done
+        row = message_row(record) if as_json else message_line(record)
+        show([row], as_json=as_json, title=title, empty="")
 
 
-@messages.command("release")
-def release(
-    message_id: str = MessageId,
-    reason: str = ReasonOption,
-    by: str | None = MaybeAsOption,
-    password_stdin: bool = StdinOption,
-    dry_run: bool = DryRunOption,
-    as_json: bool = JsonOption,
-) -> None:
-    """Let a held message go. What the French contract cannot carry stays held."""
-    actor = actor_of(by, Permission.ACT, from_stdin=password_stdin)
-    _act(
-        release_message, message_id, "Released", actor=actor, reason=reason, dry_run=dry_run, as_json=as_json
-    )
-
-
-@messages.command("cancel")
-def cancel(
-    message_id: str = MessageId,
-    reason: str = ReasonOption,
-    by: str | None = MaybeAsOption,
-    password_stdin: bool = StdinOption,
-    dry_run: bool = DryRunOption,
-    as_json: bool = JsonOption,
-) -> None:
-    """Cancel a message that has not left yet."""
-    actor = actor_of(by, Permission.ACT, from_stdin=password_stdin)
-    _act(
-        cancel_message, message_id, "Cancelled", actor=actor, reason=reason, dry_run=dry_run, as_json=as_json
-    )
+_act(
+    "replay",
+    operator.replay,
+    "Queued again",
+    "Send a failed message again. One that has its receipt is never sent as new.",
+)
+_act(
+    "release",
+    operator.release,
+    "Released",
+    "Let a held message go. What the French contract cannot carry stays held.",
+)
+_act("cancel", operator.cancel, "Cancelled", "Cancel a message that has not left yet.")
 
 
 @cases.command("list")
@@ -163,8 +130,12 @@ def list_cases(
 ) -> None:
     """List cases, newest first."""
 
+    known = tuple(dict.fromkeys(str(s) for one in CaseKind if kind in {None, one} for s in STATUSES[one]))
+    if status is not None and status not in known:
+        fail(f"no case is ever {status}", cure=f"one of: {', '.join(known)}")
+
     async def work() -> None:
-        async with opened() as (_, store), store.begin() as tx:
+        async with opened() as (_, store), store.begin(read_only=True) as tx:
             page = await tx.list_cases(kind=kind, status=status, cursor=cursor, limit=limit)
         show([case_row(c) for c in page.items], as_json=as_json, title="Cases", empty="No case matches.")
         show_more(page.next_cursor, as_json=as_json)

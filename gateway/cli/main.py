@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import typer
 
+from contracts.ports import ContractError
 from gateway.cli import (
     alerts,
     balance,
@@ -32,7 +32,7 @@ from gateway.cli import (
     users,
     watch,
 )
-from gateway.cli.common import options
+from gateway.cli.common import complain, options
 from gateway.config import FOLDER_VARIABLE
 from gateway.core.errors import PasserelleError
 from gateway.logs import configure_logs
@@ -104,6 +104,6 @@ def main() -> None:
     """Entry point of the ``passerelle`` script."""
     try:
         app()
-    except PasserelleError as exc:  # raised before an event loop runs
-        sys.stderr.write(f"error: {exc.detail} ({exc.code})\n")
+    except (PasserelleError, ContractError, OSError) as exc:  # raised before an event loop runs
+        complain(exc)
         raise SystemExit(1) from None

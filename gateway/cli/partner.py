@@ -173,9 +173,23 @@ def _parcel(
 
 def _nothing_new(change: Change, *, as_json: bool) -> None:
     if as_json:
-        print_json({"party": change.party, "changed": False})
+        print_json({"party": change.party, "changed": False, "expired": _fingerprints(change.expired)})
         return
     say(f"Nothing to do: all of this is installed for {change.party} already.")
+    _say_expired(change)
+
+
+def _fingerprints(items: Sequence[Installed]) -> list[str]:
+    """Each once: one certificate may be installed for several purposes."""
+    return list(dict.fromkeys(fingerprint(item.certificate) for item in items))
+
+
+def _say_expired(change: Change) -> None:
+    """A certificate that has ended serves nobody, and ``check`` reports it until it is gone."""
+    if change.expired:
+        say("Expired and still installed: the check and the alerts go on about it until you retire it.")
+    for sha256 in _fingerprints(change.expired):
+        say(f'  passerelle partner retire fr {sha256[:16]} --reason "expired"')
 
 
 def _confirm(
@@ -245,6 +259,7 @@ def _report(instance: Instance, change: Change, *, as_json: bool) -> None:
                 "added": [a.given.sha256 for a in change.plan.additions],
                 "retired": [fingerprint(i.certificate) for i in change.retired],
                 "beside": [fingerprint(i.certificate) for i in change.beside],
+                "expired": _fingerprints(change.expired),
                 "settings": dict(change.settings),
                 "files": list(names),
                 "warnings": list(change.plan.warnings),
@@ -262,8 +277,9 @@ def _report(instance: Instance, change: Change, *, as_json: bool) -> None:
             say(f"  but {variable} is set in this environment, and wins")
     if change.beside:
         say("The earlier certificates stay valid beside the new ones. Once the partner uses only these:")
-        for item in dict.fromkeys(i.certificate for i in change.beside):
-            say(f'  passerelle partner retire fr {fingerprint(item)[:16]} --reason "renewed"')
+        for sha256 in _fingerprints(change.beside):
+            say(f'  passerelle partner retire fr {sha256[:16]} --reason "renewed"')
+    _say_expired(change)
     say(_RESTART)
 
 
@@ -294,8 +310,7 @@ def retire(
             )
             await carry_out(change, store, actor="cli", now=now)
             if as_json:
-                shas = [fingerprint(i.certificate) for i in change.retired]
-                print_json({"party": change.party, "retired": list(dict.fromkeys(shas))})
+                print_json({"party": change.party, "retired": _fingerprints(change.retired)})
                 return
             for item in change.retired:
                 say(f"Retired: {_short(item)}")

@@ -9,7 +9,6 @@ from typing import Any
 
 import typer
 from cryptography import x509
-from rich.markup import escape
 
 from gateway.bootstrap import Instance
 from gateway.certificates import trust_folder as trust_folder
@@ -41,7 +40,7 @@ def partner_of(instance: Instance, name: str | None) -> tuple[str, Party]:
     found = next(((s, p) for s, p in known.items() if wanted in {s, p.id.casefold()}), None)
     if found is None:
         listed = ", ".join(f"{short} ({party.id})" for short, party in known.items())
-        fail(f"the agreement names no partner {escape(wanted)}", cure=f"it names: {listed}")
+        fail(f"the agreement names no partner {wanted}", cure=f"it names: {listed}")
     return found
 
 

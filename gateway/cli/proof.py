@@ -8,7 +8,19 @@ from typing import Any
 
 import typer
 
-from gateway.cli.common import CursorOption, JsonOption, fail, opened, out, print_json, run, show, show_more
+from gateway.cli.common import (
+    CursorOption,
+    JsonOption,
+    fail,
+    opened,
+    out,
+    print_json,
+    run,
+    show,
+    show_more,
+    time_option,
+    utc,
+)
 from gateway.core import audit
 from gateway.core.errors import AuditChainBroken
 from gateway.core.records import AuditEntry, Page
@@ -50,15 +62,15 @@ def list_entries(
     subject: str | None = typer.Option(None, help="Only about this message id, case, endpoint, …"),
     actor: str | None = typer.Option(None, help="Only by this actor, for example operator:nadia."),
     action: str | None = typer.Option(None, help="Only this action, for example privacy.incident."),
-    since: dt.datetime | None = typer.Option(None, "--from", help="Only from this instant (UTC) on."),
-    until: dt.datetime | None = typer.Option(None, "--to", help="Only before this instant (UTC)."),
+    since: dt.datetime | None = time_option("--from", "Only from this instant on."),
+    until: dt.datetime | None = time_option("--to", "Only before this instant."),
     after: int | None = typer.Option(None, help="In order of the chain, after this sequence."),
     limit: int = typer.Option(50, min=1, max=_BATCH, help="Rows at the most."),
     cursor: str | None = CursorOption,
     as_json: bool = JsonOption,
 ) -> None:
     """List audit entries, the newest first; --json also shows the data and the hash of each."""
-    where = AuditFilter(subject=subject, actor=actor, action=action, since=_utc(since), until=_utc(until))
+    where = AuditFilter(subject=subject, actor=actor, action=action, since=utc(since), until=utc(until))
 
     async def work() -> None:
         async with opened() as (_, store):
@@ -78,11 +90,11 @@ def export_entries(
     subject: str | None = typer.Option(None, help="Only about this message id, case, endpoint, …"),
     actor: str | None = typer.Option(None, help="Only by this actor."),
     action: str | None = typer.Option(None, help="Only this action."),
-    since: dt.datetime | None = typer.Option(None, "--from", help="Only from this instant (UTC) on."),
-    until: dt.datetime | None = typer.Option(None, "--to", help="Only before this instant (UTC)."),
+    since: dt.datetime | None = time_option("--from", "Only from this instant on."),
+    until: dt.datetime | None = time_option("--to", "Only before this instant."),
 ) -> None:
     """Write what matches to standard output as JSON lines, the newest first."""
-    where = AuditFilter(subject=subject, actor=actor, action=action, since=_utc(since), until=_utc(until))
+    where = AuditFilter(subject=subject, actor=actor, action=action, since=utc(since), until=utc(until))
 
     async def work() -> None:
         async with opened() as (_, store):
@@ -90,10 +102,6 @@ def export_entries(
                 sys.stdout.write(line)
 
     run(work)
-
-
-def _utc(value: dt.datetime | None) -> dt.datetime | None:
-    return None if value is None else value.replace(tzinfo=dt.UTC)
 
 
 def _line(entry: AuditEntry) -> dict[str, Any]:

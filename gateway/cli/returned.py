@@ -7,8 +7,17 @@ from typing import Any
 
 import typer
 
-from gateway.cli.common import JsonOption, ReasonOption, fail, opened, out, print_json, run
-from gateway.flows.returned import Imported, import_returned
+from gateway.cli.common import (
+    JsonOption,
+    ReasonOption,
+    opened,
+    out,
+    print_json,
+    read_file,
+    run,
+    with_exchange,
+)
+from gateway.flows.returned import import_returned
 
 returned = typer.Typer(no_args_is_help=True, help="People returned before go-live: import, count.")
 
@@ -21,17 +30,10 @@ def import_(
     as_json: bool = JsonOption,
 ) -> None:
     """Hash the identifiers of a file into the store. The file is not kept: delete it afterwards."""
-    try:
-        content = file.read_bytes()
-    except OSError:
-        fail("the file cannot be read")
-
-    async def work() -> Imported:
-        async with opened() as (instance, store):
-            exchange = instance.exchange(store)
-            return await import_returned(exchange, content, actor="cli", reason=reason, dry_run=dry_run)
-
-    done = run(work)
+    content = read_file(file)
+    done = with_exchange(
+        lambda exchange: import_returned(exchange, content, actor="cli", reason=reason, dry_run=dry_run)
+    )
     row: dict[str, Any] = {
         "persons": done.persons,
         "added": done.added,

@@ -10,7 +10,7 @@ import typer
 from adapters.fr import FrAdapter
 from adapters.uk import UkAdapter
 from contracts.codes import MessageType
-from gateway.cli.common import JsonOption, fail, opened, options, out, print_json, run, show
+from gateway.cli.common import JsonOption, fail, opened, options, out, print_json, read_file, run, show
 from gateway.clock import SystemClock
 from gateway.core.treaty.agreement import Agreement, uk_fr
 from gateway.core.treaty.rules_catalogue import catalogue, describe
@@ -107,10 +107,7 @@ def try_file(
     Nothing is stored. Signature, attachments, quotas and the comparison with the returned need the gateway:
     POST with ?dry_run=true. Exit status 1 when the message would be refused.
     """
-    try:
-        content = file.read_bytes()
-    except OSError:
-        fail(f"{file} cannot be read")
+    content = read_file(file)
     verdict = run(lambda: _judged(content, reference))
     if as_json:
         print_json(verdict.document())

@@ -14,17 +14,32 @@ import typer
 
 from contracts.codes import Direction, MessageType
 from gateway.certificates import certificates
-from gateway.cli.common import CursorOption, JsonOption, LimitOption, err, opened, out, print_json, run, show
+from gateway.cli.common import (
+    CursorOption,
+    JsonOption,
+    LimitOption,
+    err,
+    opened,
+    out,
+    print_json,
+    run,
+    show,
+    with_exchange,
+    write_file,
+)
 from gateway.cli.identity import AsOption, StdinOption, identify
 from gateway.cli.listing import case_row, message_line, message_row, messages
+from gateway.core.errors import NotFound
 from gateway.core.records import MessageStatus
 from gateway.core.roles import Permission
 from gateway.flows import message_export, saved_filters
+from gateway.flows.endpoints import names
+from gateway.flows.exchange import Exchange
 from gateway.flows.message_export import Form
 from gateway.flows.message_search import Found, MessageQuery, canonical, parse, parse_text, search
 from gateway.flows.overview import Overview, RouteCard, counts_view, matrix, overview_view
 from gateway.flows.overview import overview as look
-from gateway.flows.person_search import PersonFound, PersonKind, search_person
+from gateway.flows.person_search import PersonKind, search_person
 from gateway.flows.ports_search import Bounded, Place, SavedFilter
 
 filters = typer.Typer(no_args_is_help=True, help="Kept filters of messages: list, save, remove.")
@@ -38,7 +53,9 @@ _TextOption = typer.Option(
     "", "--text", help="Id, AS4 id, conversation id, reference or code, or its beginning."
 )
 _CodeOption = typer.Option("", "--code", help="Error code; with * at its end: all that begin so.")
-_FromOption = typer.Option("", "--from", help="Received then or later: 2026-11-23 or 2026-11-23T14:30.")
+_FromOption = typer.Option(
+    "", "--from", help="Received then or later: 2026-11-23, 2026-11-23T14:30 or …:00Z."
+)
 _ToOption = typer.Option("", "--to", help="Received before that time, or until the end of that day.")
 _ZoneOption = typer.Option("", "--zone", help="Zone of both: Europe/London (default), Europe/Paris or UTC.")
 _OlderOption = typer.Option("", "--older", help="Received longer ago than: 90 min, 4 h, 2 d.")
@@ -119,6 +136,12 @@ def _takes_filter(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+def _check_endpoint(exchange: Exchange, query: MessageQuery) -> None:
+    """Raises NotFound: that nothing waits for a misspelt endpoint would be no good news."""
+    if query.endpoint and query.endpoint not in names(exchange):
+        raise NotFound("no such endpoint")
+
+
 @messages.command("list")
 @_takes_filter
 def list_messages(
@@ -130,12 +153,11 @@ def list_messages(
 ) -> None:
     """List messages, newest first. The work is bounded: a rare combination may need several pages."""
 
-    async def work() -> Found:
-        async with opened() as (instance, store):
-            exchange = instance.exchange(store)
-            return await search(exchange, query, cursor=cursor, limit=limit, counted=counted)
+    async def work(exchange: Exchange) -> Found:
+        _check_endpoint(exchange, query)
+        return await search(exchange, query, cursor=cursor, limit=limit, counted=counted)
 
-    found = run(work)
+    found = with_exchange(work)
     rows = [message_row(r) if as_json else message_line(r) for r in found.items]
     empty = "Nothing found yet." if found.cut else "No message matches."
     show(rows, as_json=as_json, title="Messages", empty=empty)
@@ -182,16 +204,16 @@ def export(
 ) -> None:
     """Write the records of messages (no content) to a file, at most 50,000, newest first."""
 
-    async def work() -> bytes:
-        async with opened() as (instance, store):
-            exchange = instance.exchange(store)
-            return b"".join([piece async for piece in message_export.export(exchange, query, form)])
+    async def work(exchange: Exchange) -> bytes:
+        _check_endpoint(exchange, query)
+        return b"".join([piece async for piece in message_export.export(exchange, query, form)])
 
-    content = run(work)
+    content = with_exchange(work)
     if str(file) == "-":
         sys.stdout.write(content.decode())
     else:
-        file.write_bytes(content)
+        write_file(file, content)
+        out.print(f"{file}: {len(content)} bytes", markup=False)
 
 
 # ---- first page ---------------------------------------------------------------------------------
@@ -253,12 +275,8 @@ def list_filters(
 ) -> None:
     """List your own filters, and those that others of your side share."""
     user = identify(name, Permission.VIEW, from_stdin=password_stdin)
-
-    async def work() -> tuple[SavedFilter, ...]:
-        async with opened() as (instance, store):
-            return await saved_filters.listed(instance.exchange(store), owner=user.name, side=user.side)
-
-    rows = [_filter_row(saved) for saved in run(work)]
+    kept = with_exchange(lambda exchange: saved_filters.listed(exchange, owner=user.name, side=user.side))
+    rows = [_filter_row(saved) for saved in kept]
     show(rows, as_json=as_json, title="Kept filters", empty="No filter is kept.")
 
 
@@ -273,15 +291,12 @@ def save_filter(
 ) -> None:
     """Keep a filter under a name; one of the same name is replaced."""
     user = identify(name, Permission.VIEW, from_stdin=password_stdin)
-
-    async def work() -> SavedFilter:
-        async with opened() as (instance, store):
-            exchange = instance.exchange(store)
-            return await saved_filters.save(
-                exchange, name=title, query=text, owner=user.name, side=user.side, shared=shared
-            )
-
-    show([_filter_row(run(work))], as_json=as_json, title="Kept", empty="")
+    saved = with_exchange(
+        lambda exchange: saved_filters.save(
+            exchange, name=title, query=text, owner=user.name, side=user.side, shared=shared
+        )
+    )
+    show([_filter_row(saved)], as_json=as_json, title="Kept", empty="")
 
 
 @filters.command("remove")
@@ -292,12 +307,8 @@ def remove_filter(
 ) -> None:
     """Remove a filter of your own."""
     user = identify(name, Permission.VIEW, from_stdin=password_stdin)
-
-    async def work() -> None:
-        async with opened() as (instance, store):
-            await saved_filters.remove(instance.exchange(store), filter_id, owner=user.name, side=user.side)
-
-    run(work)
+    with_exchange(lambda exchange: saved_filters.remove(exchange, filter_id, owner=user.name, side=user.side))
+    out.print("The filter is removed.")
 
 
 # ---- persons ------------------------------------------------------------------------------------
@@ -315,12 +326,7 @@ def person(
     user = identify(name, Permission.SEARCH_PERSON, from_stdin=password_stdin)
     wanted = ("family_name", "given_names", "birth_date") if kind is PersonKind.NAME_BIRTH else ("value",)
     given = {field: _read(field, from_stdin=password_stdin) for field in wanted}
-
-    async def work() -> PersonFound:
-        async with opened() as (instance, store):
-            return await search_person(instance.exchange(store), kind, actor=user.actor, **given)
-
-    found = run(work)
+    found = with_exchange(lambda exchange: search_person(exchange, kind, actor=user.actor, **given))
     rows = [case_row(case) for case in found.cases]
     show(rows, as_json=as_json, title="Cases", empty="No case holds this identifier.")
     if found.more:

@@ -12,14 +12,14 @@ from typing import Any
 
 import typer
 
-from gateway.cli.common import JsonOption, MessageId, cell, fail, opened, out, print_json, run, show
+from gateway.cli.common import JsonOption, MessageId, cell, fail, out, print_json, show, with_exchange
 from gateway.cli.identity import AsOption, StdinOption, identify
 from gateway.cli.listing import cases, messages
-from gateway.core.errors import NotFound
 from gateway.core.reveal import RevealReason
 from gateway.core.roles import Permission
 from gateway.flows import reveals
 from gateway.flows.case_page import case_page
+from gateway.flows.exchange import Exchange
 from gateway.flows.message_view import message_view
 from gateway.flows.reveals import Viewer
 
@@ -55,15 +55,7 @@ def show_message(message_id: str = MessageId, as_json: bool = JsonOption) -> Non
 
     Never its content; --json is the value that the console's page shows, masked.
     """
-
-    async def work() -> dict[str, Any]:
-        async with opened() as (instance, store):
-            try:
-                return await message_view(instance.exchange(store), message_id)
-            except NotFound:
-                fail(f"no message {message_id}", cure="see: passerelle messages list")
-
-    view = run(work)
+    view = with_exchange(lambda exchange: message_view(exchange, message_id))
     if as_json:
         print_json(view)
         return
@@ -125,15 +117,7 @@ def show_case(
     as_json: bool = JsonOption,
 ) -> None:
     """Show one case: its life, messages both ways, time limits, what happened. Never its content."""
-
-    async def work() -> dict[str, Any]:
-        async with opened() as (instance, store):
-            try:
-                return await case_page(instance.exchange(store), reference)
-            except NotFound:
-                fail(f"no case {reference}", cure="see: passerelle cases list")
-
-    view = run(work)
+    view = with_exchange(lambda exchange: case_page(exchange, reference))
     if as_json:
         print_json(view)
         return
@@ -173,18 +157,16 @@ def reveal(
     user = identify(name, Permission.REVEAL, from_stdin=password_stdin)
     viewer = Viewer(actor=user.actor, side=user.side, may_reveal=True)
 
-    async def work() -> dict[str, Any]:
-        async with opened() as (instance, store):
-            exchange = instance.exchange(store)
-            reference = (await message_view(exchange, message_id))["message"]["reference"]
-            await reveals.start(exchange, reference, viewer, code=code.value, reason=reason)
-            try:
-                view = await message_view(exchange, message_id, viewer=viewer)
-            finally:
-                await reveals.end(exchange, reference, viewer)
+    async def work(exchange: Exchange) -> dict[str, Any]:
+        reference = (await message_view(exchange, message_id))["message"]["reference"]
+        await reveals.start(exchange, reference, viewer, code=code.value, reason=reason)
+        try:
+            view = await message_view(exchange, message_id, viewer=viewer)
+        finally:
+            await reveals.end(exchange, reference, viewer)
         return dict(view["content"])
 
-    content = run(work)
+    content = with_exchange(work)
     if not content["revealed"]:
         fail("nothing is shown: France does not have this content yet, so it is not a French user's to see")
     rows = [

@@ -36,6 +36,7 @@ _AS4: Final = re.compile(r"[^\s<>]+@[^\s<>]+")
 _AGE: Final = re.compile(r"(\d{1,5}) ?(min|h|d)")
 _UNITS: Final = {"min": "minutes", "h": "hours", "d": "days"}
 _LOCAL: Final = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?)?")
+_OFFSET: Final = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})")
 NAMES: Final = (
     "q",
     "reference",
@@ -78,7 +79,7 @@ class MessageQuery:
     code: str = ""
     """With ``*`` at its end: every code that begins so."""
     begin: str = ""
-    """Local, ``2026-11-23`` or ``2026-11-23T14:30``."""
+    """Local, ``2026-11-23`` or ``2026-11-23T14:30``; or an instant, ``2026-11-23T14:30:00Z``."""
     end: str = ""
     """The same; a day is meant to its end, a time is left out itself."""
     zone: str = ZONES[0]
@@ -178,6 +179,8 @@ def _flag(value: str, name: str) -> bool:
 
 def narrow(query: MessageQuery, now: dt.datetime) -> MessageFilter:
     """What the store is asked; ages count from ``now``. Raises InvalidParameter."""
+    if query.zone not in ZONES:
+        raise QueryRefused("zone", f"must be one of {', '.join(ZONES)}")
     start = _instant(query.begin, query.zone, "from")
     end = _instant(query.end, query.zone, "to", closing=True)
     if query.older:
@@ -242,15 +245,19 @@ def _with_text(where: MessageFilter, text: str) -> MessageFilter:
 
 
 def _instant(text: str, zone: str, name: str, *, closing: bool = False) -> dt.datetime | None:
-    """UTC. A time that the clock shows twice is the first of both; one that it skips, the next that is."""
+    """UTC. A time that the clock shows twice is the first of both; one that it skips, the next that is.
+    An instant says its own offset, and is not of ``zone``."""
     if not text:
         return None
-    if zone not in ZONES:
-        raise QueryRefused("zone", f"must be one of {', '.join(ZONES)}")
-    if not _LOCAL.fullmatch(text):
-        raise QueryRefused(name, "is a day (2026-11-23) or a time (2026-11-23T14:30)")
+    instant = _OFFSET.fullmatch(text)
+    if not instant and not _LOCAL.fullmatch(text):
+        raise QueryRefused(
+            name, "is a day (2026-11-23), a time (2026-11-23T14:30) or an instant (2026-11-23T14:30:00Z)"
+        )
     try:
         value = dt.datetime.fromisoformat(text)
+        if instant:
+            return value.astimezone(dt.UTC)
         if closing and len(text) == len("2026-11-23"):
             value += dt.timedelta(days=1)
         return value.replace(tzinfo=zoneinfo.ZoneInfo(zone)).astimezone(dt.UTC)

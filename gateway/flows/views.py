@@ -11,7 +11,7 @@ from contracts.codes import (
 )
 from contracts.ports import Unmappable
 from gateway.core.errors import NotFound
-from gateway.core.records import Attempt, AuditEntry, MessageRecord, Page
+from gateway.core.records import Attempt, AuditEntry, MessageRecord
 from gateway.flows.deadline_views import of_case, of_message
 from gateway.flows.evidence import evidence_bundle as evidence_bundle
 from gateway.flows.evidence import evidence_list as evidence_list
@@ -53,14 +53,6 @@ async def _record(tx: Transaction, message_id: str) -> MessageRecord:
     if record is None:
         raise NotFound("no such message")
     return record
-
-
-async def message_list(
-    exchange: Exchange, where: MessageFilter, *, cursor: str | None, limit: int
-) -> Page[MessageRecord]:
-    """Newest first. Raises BadCursor."""
-    async with exchange.store.begin(read_only=True) as tx:
-        return await tx.list_messages(where, cursor=cursor, limit=limit)
 
 
 async def case_page(exchange: Exchange, reference: str, kind: CaseKind) -> Json:

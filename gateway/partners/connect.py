@@ -48,7 +48,9 @@ class Change:
     settings: tuple[tuple[str, str], ...]
     """(setting, value) that changes in passerelle.toml."""
     beside: tuple[Installed, ...]
-    """Earlier certificates of the same purpose that stay valid until they are retired."""
+    """Earlier certificates of the same purpose that stay until they are retired, expired ones left out."""
+    expired: tuple[Installed, ...]
+    """What is installed, has ended and stays until it is retired."""
     retired: tuple[Installed, ...]
 
     @property
@@ -73,7 +75,9 @@ def prepare_add(place: Place, parcel: Parcel, *, url: str | None, replace: bool,
         raise refuse("nothing", "partner add")
     folder = place.folder
     plan = judge(parcel, folder.known(place.party, place.policy, place.profiles), now=now)
-    earlier = _earlier(folder.installed(), plan)
+    installed = folder.installed()
+    earlier = _earlier(installed, plan)
+    ended = [i for i in installed if i.certificate.not_valid_after_utc < now]
     files = list(folder.additions(plan.additions))
     audit: list[tuple[str, Data]] = [("partner.certificate_added", _added(a)) for a in plan.additions]
     if replace and earlier:
@@ -95,7 +99,8 @@ def prepare_add(place: Place, parcel: Parcel, *, url: str | None, replace: bool,
         files=tuple(files),
         audit=tuple(audit),
         settings=tuple((name, after) for name, _, after in settings),
-        beside=() if replace else earlier,
+        beside=() if replace else tuple(i for i in earlier if i not in ended),
+        expired=tuple(i for i in ended if not (replace and i in earlier)),
         retired=earlier if replace else (),
     )
 
@@ -220,6 +225,7 @@ def prepare_retire(
         audit=tuple(("partner.certificate_retired", _gone(row, folder, reason)) for row in rows),
         settings=(),
         beside=(),
+        expired=(),
         retired=tuple(rows),
     )
 

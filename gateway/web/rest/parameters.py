@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Final, TypeVar
 
@@ -15,13 +15,26 @@ DEFAULT_LIMIT: Final = 50
 E = TypeVar("E", bound=StrEnum)
 
 
-def parameters(request: web.Request, *allowed: str) -> dict[str, str]:
-    """Query parameters, each known and given once. Raises InvalidParameter."""
+def parameters(request: web.Request, *allowed: str, besides: Collection[str] = ()) -> dict[str, str]:
+    """Query parameters, each known and given once; those of ``besides`` are left out, for others to judge.
+    Raises InvalidParameter."""
     found: dict[str, str] = {}
     for name, value in request.query.items():
+        if name in besides:
+            continue
         if name not in allowed or name in found:
-            raise InvalidParameter(f"allowed query parameters, each once: {', '.join(allowed) or 'none'}")
+            names = ", ".join((*besides, *allowed)) or "none"
+            raise InvalidParameter(f"allowed query parameters, each once: {names}")
         found[name] = value
+    return found
+
+
+def filled(request: web.Request, names: Collection[str]) -> dict[str, list[str]]:
+    """All values of each of ``names`` that is given, none of them blank. Raises InvalidParameter."""
+    found = {name: request.query.getall(name) for name in names if name in request.query}
+    for name, values in found.items():
+        if not all(value.strip() for value in values):
+            raise InvalidParameter(f"{name} must not be empty")
     return found
 
 

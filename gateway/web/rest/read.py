@@ -10,18 +10,16 @@ from typing import Final
 
 from aiohttp import web
 
-from contracts.codes import CaseKind, Direction, MessageType
-from gateway.core.errors import BadCursor, InvalidParameter, PasserelleError
-from gateway.core.records import MessageStatus
-from gateway.flows import deadline_views, views
+from contracts.codes import CaseKind
+from gateway.core.errors import BadCursor, PasserelleError
+from gateway.flows import deadline_views, message_search, views
 from gateway.flows.balance import balance
-from gateway.flows.ports import MessageFilter
 from gateway.web.rest.auth import authenticate
 from gateway.web.rest.deadlines import list_deadlines
 from gateway.web.rest.holds import get_hold, list_holds
 from gateway.web.rest.http import Handler, accepts, json_response
-from gateway.web.rest.parameters import MAX_LIMIT, limit_of, one_of, parameters, whole
-from gateway.web.rest.submit import is_reference, message_id_of, reference_of
+from gateway.web.rest.parameters import MAX_LIMIT, filled, limit_of, parameters, whole
+from gateway.web.rest.submit import message_id_of, reference_of
 from gateway.web.services import SERVICES
 
 _INBOX_LIMIT: Final = 50
@@ -31,24 +29,15 @@ _LOOK_AGAIN_S: Final = 2.0
 
 
 async def list_messages(request: web.Request) -> web.Response:
+    """With the filters of the console's list and the command line."""
     authenticate(request, "messages.read")
-    given = parameters(request, "reference", "type", "direction", "status", "cursor", "limit")
-    reference = given.get("reference")
-    if reference is not None and not is_reference(reference):
-        raise InvalidParameter("reference is not a case reference")
-    page = await views.message_list(
-        request.app[SERVICES].exchange,
-        MessageFilter(
-            reference=reference,
-            type=one_of(given.get("type"), MessageType, "type"),
-            direction=one_of(given.get("direction"), Direction, "direction"),
-            status=one_of(given.get("status"), MessageStatus, "status"),
-        ),
-        cursor=given.get("cursor"),
-        limit=limit_of(given),
+    page = parameters(request, "cursor", "limit", besides=message_search.NAMES)
+    query = message_search.parse(filled(request, message_search.NAMES))
+    found = await message_search.search(
+        request.app[SERVICES].exchange, query, cursor=page.get("cursor"), limit=limit_of(page)
     )
     return json_response(
-        {"items": [views.message_summary(m) for m in page.items], "next_cursor": page.next_cursor}
+        {"items": [views.message_summary(m) for m in found.items], "next_cursor": found.older}
     )
 
 

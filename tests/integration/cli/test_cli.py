@@ -36,9 +36,10 @@ def as_json(*words: str | Path) -> Any:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An instance with a client and a simulated ministry."""
+    """An instance with a client, an administrator and a simulated ministry."""
     path = tmp_path_factory.mktemp("cli")
-    passerelle("init", path / "gateway", "--with-sandbox", path / "ministry", "--client", "home-office")
+    more = ("--client", "home-office", "--administrator", "root")
+    passerelle("init", path / "gateway", "--with-sandbox", path / "ministry", *more)
     return path / "gateway"
 
 

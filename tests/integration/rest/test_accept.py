@@ -261,6 +261,29 @@ async def test_listing_pages_and_filters(client: UkClient) -> None:
     assert none["items"] == []
 
 
+async def test_listing_takes_the_filters_of_the_console(client: UkClient) -> None:
+    """Each narrows the list, and those that hold for the message leave it there."""
+    receipt = await client.send(REQUESTS, simple_request())
+    message = (await client.get(f"/v1/messages/{receipt.message_id}")).json()
+    received = message["received_at"]
+    for holds, fails in (
+        (f"q={receipt.message_id[:13]}", "q=019a8c52-4e1f-7c33-a4d8-6b2e9f0c7a15"),
+        (f"reference={receipt.reference[:9]}", "reference=GB02"),
+        ("type=Nomination&type=ReadmissionRequest", "type=Nomination"),
+        ("status=accepted&status=held", "status=held&status=failed"),
+        ("direction=UK_TO_FR", "direction=FR_TO_UK"),
+        (f"from={received}", f"to={received}"),
+        ("from=2020-01-01&zone=Europe/Paris", "to=2020-01-01&zone=Europe/Paris"),
+        ("newer=2+d", "older=2+d"),
+        ("attempts=0", "attempts=1"),
+        ("receipt=no", "code=EBMS:*"),
+        ("endpoint=FR-MI-AS4", "endpoint=elsewhere"),
+    ):
+        for query, found in ((holds, [receipt.message_id]), (fails, [])):
+            page = (await client.get(f"/v1/messages?{query}")).json()
+            assert [m["message_id"] for m in page["items"]] == found, query
+
+
 async def test_every_post_route_demands_its_own_type(client: UkClient) -> None:
     """A valid body of another type is refused at /type by every route that takes the case's messages."""
     reference = await request(client)

@@ -54,6 +54,12 @@ async def test_every_error_is_a_problem(
         "surplus=1",
         "reference=Gulab",
         "limit=1&limit=2",
+        "reference=",
+        "status=failed&status=",
+        "direction=UK_TO_FR&direction=FR_TO_UK",
+        "from=yesterday",
+        "zone=Asia/Tokyo",
+        "receipt=yes",
     ],
 )
 async def test_bad_query(client: UkClient, query: str) -> None:

@@ -13,9 +13,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from gateway.check import Level, check_settings
+from gateway.check import Level, check_database, check_settings
 from gateway.clock import SystemClock
 from gateway.core.errors import ConfigError
+from gateway.core.roles import Role, Side
+from gateway.flows.users import add_user
 from gateway.instance import Instance
 from gateway.keys import FR, files
 from gateway.keys.partner import load_partner
@@ -70,6 +72,49 @@ def test_unsafe_options_and_missing_clients_are_warnings(world: World) -> None:
     (world.uk / "passerelle.toml").write_text(changed)
     warnings = {f.setting for f in check_settings(world.uk) if f.level is Level.WARNING}
     assert warnings == {"webhooks.unsafe_private_targets", "keys.clients"}
+
+
+def test_a_file_of_operators_is_left_over(world: World) -> None:
+    """It was replaced by users: a warning names it and says how to take over and remove it."""
+    (world.uk / "operators.toml").write_text("", "utf-8")
+    (found,) = [f for f in check_settings(world.uk) if f.level is not Level.OK]
+    assert (found.level, found.setting) == (Level.WARNING, "operators.toml")
+    assert "passerelle users import" in found.text
+    assert "remove the file" in found.text
+
+
+async def test_nobody_can_manage_users(world: World) -> None:
+    """Without an enabled administrator the check of the database warns, and says how to make one."""
+    instance = Instance.load(world.uk)
+    store = await instance.open_store(create=True)
+    try:
+        people = instance.people(store)
+        await add_user(people, "olga", side=Side.UK, roles=[Role.OPERATOR], by=None)
+        await add_user(people, "root", side=Side.UK, roles=[Role.ADMINISTRATOR], by=None)
+        assert [f.level for f in await check_database(store)] == [Level.OK]
+        async with store.begin() as tx:
+            root = await tx.user_named("root", lock=True)
+            assert root is not None
+            await tx.save_user(dataclasses.replace(root, disabled=True))
+        answers, warned = await check_database(store)
+    finally:
+        await store.close()
+    assert (answers.level, warned.level, warned.setting) == (Level.OK, Level.WARNING, "users")
+    assert "passerelle users add NAME --role administrator" in warned.text
+
+
+async def test_a_database_that_is_away_is_an_error(world: World) -> None:
+    """The check goes on to its end and says so."""
+    instance = Instance.load(world.uk)
+    store = await instance.open_store(create=True)
+    await store.close()
+    (world.uk / "passerelle.db").rename(world.uk / "away")
+    (world.uk / "passerelle.db").mkdir()
+    try:
+        (found,) = await check_database(store)
+    finally:
+        await store.close()
+    assert (found.level, found.setting) == (Level.ERROR, "database")
 
 
 @pytest.mark.parametrize(("days", "level"), [(10, Level.WARNING), (-1, Level.ERROR)])

@@ -97,6 +97,16 @@ def test_times_are_those_of_the_zone() -> None:
     assert both.received_from == NOW - dt.timedelta(days=30)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["2026-07-01T08:30:00Z", "2026-07-01 08:30:00Z", "2026-07-01T10:30%2B02:00", "2026-07-01T08:30:00.000Z"],
+)
+def test_an_instant_says_its_own_offset(text: str) -> None:
+    """As tables and answers write it; the zone of the query does not count, and no day is added."""
+    where = asked(f"from={text}&to={text}&zone=Europe/Paris")
+    assert where.received_from == where.received_before == dt.datetime(2026, 7, 1, 8, 30, tzinfo=dt.UTC)
+
+
 def test_a_star_makes_a_beginning() -> None:
     """Codes are exact without it; references that are not whole are beginnings anyway."""
     assert asked("code=EBMS:0004").code == "EBMS:0004"
@@ -120,6 +130,9 @@ def test_a_star_makes_a_beginning() -> None:
         ("from=23/11/2026", "from"),
         ("to=2026-02-30", "to"),
         ("from=2026-11-23&zone=Asia/Tokyo", "zone"),
+        ("zone=Asia/Tokyo", "zone"),
+        ("from=2026-11-23T25:00Z", "from"),
+        ("to=9999-12-31T23:59-01:00", "to"),
         ("reference=FR01-7QK", "reference"),
         ("code=a b", "code"),
         ("q=Jean+Dupont", "q"),

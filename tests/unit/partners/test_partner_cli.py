@@ -331,6 +331,37 @@ def test_replace_retires_at_once(folder: Path) -> None:
     assert Instance.load(folder).load_partner().signing == (new,)
 
 
+def test_an_expired_certificate_is_pointed_out_until_it_is_retired(folder: Path) -> None:
+    """Its successor alone does not remove it: add says so with the command, also when nothing else is new."""
+    old, new = M.leaf("ministry before", start=-400, end=-2), M.leaf("ministry next")
+    key_files.write_public(folder / "trust" / "fr" / "party" / "before.pem", pem(old))
+    (folder.parent / "next.pem").write_bytes(pem(new))
+    assert add_good(folder).exit_code == 0
+    words = ("add", "fr", *files_of(folder, sign="next.pem"), "--yes", *confirmed(new))
+    retire = f"passerelle partner retire fr {sha256(old)[:16]} --reason"
+    first = call(folder, *words)
+    assert first.exit_code == 0, first.output
+    assert f'{retire} "expired"' in first.stdout
+    assert f'{retire} "renewed"' not in first.stdout
+    again = call(folder, *words)
+    assert "Nothing to do" in again.stdout
+    assert f'{retire} "expired"' in again.stdout
+    assert as_json(folder, *words)["expired"] == [sha256(old)]
+    assert call(folder, "retire", "fr", sha256(old)[:16], "--reason", "expired").exit_code == 0
+    assert as_json(folder, *words)["expired"] == []
+
+
+def test_replace_retires_an_expired_certificate_too(folder: Path) -> None:
+    """Then there is nothing left to point out."""
+    old, new = M.leaf("ministry before", start=-400, end=-2), M.leaf("ministry next")
+    key_files.write_public(folder / "trust" / "fr" / "party" / "before.pem", pem(old))
+    (folder.parent / "next.pem").write_bytes(pem(new))
+    assert add_good(folder).exit_code == 0
+    words = ("add", "fr", *files_of(folder, sign="next.pem"), "--yes", "--replace", *confirmed(new))
+    found = as_json(folder, *words)
+    assert (set(found["retired"]), found["expired"]) == ({sha256(old), sha256(M.sign)}, [])
+
+
 @pytest.mark.parametrize("certificate", CERTIFICATES, ids=["signing", "encryption", "ca"])
 def test_what_is_needed_is_not_retired_by_accident(folder: Path, certificate: Any) -> None:
     """The last certificate of its kind stays, unless the operator says that its key was lost."""

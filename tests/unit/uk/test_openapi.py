@@ -17,6 +17,7 @@ from contracts.codes import SENDERS, Direction, MessageType
 from contracts.uk.v1 import bundle
 from gateway.core import errors
 from gateway.core.tokens import SCOPES
+from gateway.flows.message_search import NAMES, ZONES
 
 RAW = bundle.load_openapi()
 BUNDLED = bundle.bundled_openapi()
@@ -237,6 +238,16 @@ def test_scopes_are_those_of_the_tokens() -> None:
     assert set(flow["scopes"]) == set(SCOPES)
     used = {scope for *_, o in OPERATIONS for s in o.get("security", []) for scope in s.get("oauth2", [])}
     assert used == set(SCOPES)
+
+
+def test_the_listing_takes_every_word_of_a_query() -> None:
+    """What the console and the command line can ask for; type and status may be given several times."""
+    operation = BUNDLED["paths"]["/v1/messages"]["get"]
+    parameters = {p["name"]: p["schema"] for p in map(resolve, operation["parameters"])}
+    assert set(parameters) == {*NAMES, "cursor", "limit"}
+    several = {name for name, schema in parameters.items() if schema.get("type") == "array"}
+    assert several == {"type", "status"}
+    assert tuple(parameters["zone"]["enum"]) == ZONES
 
 
 def test_inbox_acknowledgement_has_the_fields_of_the_message() -> None:
