@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
@@ -79,6 +80,20 @@ def _ns(at: dt.datetime) -> int:
     return round(at.timestamp() * 1000) * 1_000_000
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Span:
+    """What a finished span says, wherever it stands in its trace."""
+
+    name: str
+    kind: str = "INTERNAL"
+    """A member of ``opentelemetry.trace.SpanKind``."""
+    times: tuple[dt.datetime, dt.datetime]
+    attributes: Mapping[str, Any]
+    link: SpanContext | None = None
+    failed: str | None = None
+    """Why, where it did."""
+
+
 class Tracing:
     """Makes finished spans and hands them to a processor; implements ``gateway.flows.watch.Watch``."""
 
@@ -107,120 +122,87 @@ class Tracing:
     def taken(self, fact: Taken) -> None:
         """From the UK the POST is the first span, and comes later; from France this is it."""
         record = fact.record
+        times, about = (fact.started_at, fact.stored_at), _about(record)
         if record.direction is Direction.UK_TO_FR:
-            self._child("store", record, fact.started_at, fact.stored_at)
+            span = _Span(name="store", times=times, attributes=about)
+            self._below(span, record.message_id, self._ids.generate_span_id())
         else:
-            self._first(f"receive {record.type.value}", "CONSUMER", record, fact.started_at, fact.stored_at)
+            name = f"receive {record.type.value}"
+            self._first(_Span(name=name, kind="CONSUMER", times=times, attributes=about), record.message_id)
 
     def answered(self, fact: Answered) -> None:
-        more: dict[str, Any] = {
-            "passerelle.request_id": fact.request_id,
-            "http.request.method": "POST",
-            "http.route": fact.route,
-            "http.response.status_code": fact.http_status,
-        }
         caller = names.read_traceparent(fact.caller)
         theirs = None if caller is None else self._context(caller.trace_id, caller.span_id)
-        name = f"POST {fact.route}"
-        ours = self._first(
-            name, "SERVER", fact.record, fact.started_at, fact.finished_at, more=more, link=theirs
+        span = _Span(
+            name=f"POST {fact.route}",
+            kind="SERVER",
+            times=(fact.started_at, fact.finished_at),
+            attributes={
+                **_about(fact.record),
+                "passerelle.request_id": fact.request_id,
+                "http.request.method": "POST",
+                "http.route": fact.route,
+                "http.response.status_code": fact.http_status,
+            },
+            link=theirs,
         )
+        ours = self._first(span, fact.record.message_id)
         if caller is not None and theirs is not None and caller.sampled and ours is not None:
-            self._emit(
-                name,
-                "SERVER",
-                self._context(caller.trace_id, self._ids.generate_span_id()),
-                (fact.started_at, fact.finished_at),
-                {**_about(fact.record), **more},
-                parent=theirs,
-                link=ours,
-            )
+            context = self._context(caller.trace_id, self._ids.generate_span_id())
+            self._emit(replace(span, link=ours), context, parent=theirs)
 
     def tried(self, fact: Tried) -> None:
-        attributes: dict[str, Any] = {
-            "passerelle.message_id": fact.message_id,
-            "passerelle.message_type": fact.type.value if fact.type else None,
-            "passerelle.direction": fact.direction.value,
-            "passerelle.channel": fact.channel.value,
-            "passerelle.endpoint": fact.endpoint,
-            "passerelle.attempt": fact.number,
-            "passerelle.outcome": fact.outcome,
-            "passerelle.code": fact.code,
-            "http.response.status_code": fact.http_status,
-        }
         channel = fact.channel.value
-        name = f"{channel} attempt" if fact.started_at is not None else f"{channel} {fact.outcome}"
+        sent = fact.started_at is not None
+        span = _Span(
+            name=f"{channel} attempt" if sent else f"{channel} {fact.outcome}",
+            kind="CLIENT" if sent else "INTERNAL",
+            times=(fact.started_at or fact.finished_at, fact.finished_at),
+            attributes={
+                "passerelle.message_id": fact.message_id,
+                "passerelle.message_type": fact.type.value if fact.type else None,
+                "passerelle.direction": fact.direction.value,
+                "passerelle.channel": channel,
+                "passerelle.endpoint": fact.endpoint,
+                "passerelle.attempt": fact.number,
+                "passerelle.outcome": fact.outcome,
+                "passerelle.code": fact.code,
+                "http.response.status_code": fact.http_status,
+            },
+            failed=fact.code or fact.outcome if fact.outcome in _FAILED else None,
+        )
         span_id = (
             _attempt(fact.message_id, fact.number, fact.finished_at)
             if fact.channel is Channel.AS4
             else self._ids.generate_span_id()
         )
-        self._below(
-            name,
-            "CLIENT" if fact.started_at is not None else "INTERNAL",
-            fact.message_id,
-            span_id,
-            (fact.started_at or fact.finished_at, fact.finished_at),
-            attributes,
-            failed=fact.code or fact.outcome if fact.outcome in _FAILED else None,
-        )
+        self._below(span, fact.message_id, span_id)
 
     def receipted(self, fact: Receipted) -> None:
         record = fact.record
         seconds = (fact.at - record.received_at).total_seconds()
-        self._below(
-            "receipt",
-            "INTERNAL",
-            record.message_id,
-            self._ids.generate_span_id(),
-            (fact.at, fact.at),
-            {**_about(record), "passerelle.receipt_seconds": seconds, "passerelle.attempt": fact.number},
-            parent=_attempt(record.message_id, fact.number, fact.at),
-        )
+        more = {"passerelle.receipt_seconds": seconds, "passerelle.attempt": fact.number}
+        span = _Span(name="receipt", times=(fact.at, fact.at), attributes={**_about(record), **more})
+        attempt = _attempt(record.message_id, fact.number, fact.at)
+        self._below(span, record.message_id, self._ids.generate_span_id(), parent=attempt)
 
-    # ---- spans
+    # ---- where spans stand
 
-    def _first(
-        self,
-        name: str,
-        kind: str,
-        record: MessageRecord,
-        start: dt.datetime,
-        end: dt.datetime,
-        *,
-        more: Mapping[str, Any] | None = None,
-        link: SpanContext | None = None,
-    ) -> SpanContext | None:
-        message_id = record.message_id
+    def _first(self, span: _Span, message_id: str) -> SpanContext | None:
+        """The first of a message; None when its trace is not recorded."""
         if not names.sampled(message_id, self._sample):
             return None
         context = self._context(int(names.trace_id(message_id), 16), int(names.span_id(message_id), 16))
-        self._emit(name, kind, context, (start, end), {**_about(record), **(more or {})}, link=link)
+        self._emit(span, context)
         return context
 
-    def _child(self, name: str, record: MessageRecord, start: dt.datetime, end: dt.datetime) -> None:
-        span_id = self._ids.generate_span_id()
-        self._below(name, "INTERNAL", record.message_id, span_id, (start, end), _about(record))
-
-    def _below(
-        self,
-        name: str,
-        kind: str,
-        message_id: str,
-        span_id: int,
-        times: tuple[dt.datetime, dt.datetime],
-        attributes: Mapping[str, Any],
-        *,
-        parent: int | None = None,
-        failed: str | None = None,
-    ) -> None:
-        """A span below another of the same message, by default below the first."""
+    def _below(self, span: _Span, message_id: str, span_id: int, *, parent: int | None = None) -> None:
+        """Below another of the same message, by default below the first."""
         if not names.sampled(message_id, self._sample):
             return
         trace_id = int(names.trace_id(message_id), 16)
         above = self._context(trace_id, parent or int(names.span_id(message_id), 16))
-        context = self._context(trace_id, span_id)
-        self._emit(name, kind, context, times, attributes, parent=above, failed=failed)
+        self._emit(span, self._context(trace_id, span_id), parent=above)
 
     @staticmethod
     def _context(trace_id: int, span_id: int) -> SpanContext:
@@ -228,34 +210,23 @@ class Tracing:
 
         return SpanContext(trace_id, span_id, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 
-    def _emit(
-        self,
-        name: str,
-        kind: str,
-        context: SpanContext,
-        times: tuple[dt.datetime, dt.datetime],
-        attributes: Mapping[str, Any],
-        *,
-        parent: SpanContext | None = None,
-        link: SpanContext | None = None,
-        failed: str | None = None,
-    ) -> None:
+    def _emit(self, span: _Span, context: SpanContext, *, parent: SpanContext | None = None) -> None:
         from opentelemetry.sdk.trace import ReadableSpan
         from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
         kinds: type[SpanKind] = SpanKind
         self._processor.on_end(
             ReadableSpan(
-                name,
+                span.name,
                 context=context,
                 parent=parent,
                 resource=self._resource,
-                attributes={k: v for k, v in attributes.items() if k in ATTRIBUTES and v is not None},
-                links=() if link is None else (Link(link),),
-                kind=kinds[kind],
-                status=Status() if failed is None else Status(StatusCode.ERROR, failed),
-                start_time=_ns(times[0]),
-                end_time=_ns(times[1]),
+                attributes={k: v for k, v in span.attributes.items() if k in ATTRIBUTES and v is not None},
+                links=() if span.link is None else (Link(span.link),),
+                kind=kinds[span.kind],
+                status=Status() if span.failed is None else Status(StatusCode.ERROR, span.failed),
+                start_time=_ns(span.times[0]),
+                end_time=_ns(span.times[1]),
                 instrumentation_scope=self._scope,
             )
         )
