@@ -6,7 +6,7 @@ nobody knows is shown as such, never hidden.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -15,9 +15,17 @@ from typing import Final
 from contracts.codelists import label
 from contracts.codes import AckCode
 from gateway.core.errors import Side
-from gateway.core.explanations_as4 import AS4_TITLES, EBMS
+from gateway.core.explanations_as4 import (
+    ANSWER_CAUSE,
+    ANSWER_CURE,
+    ANSWER_OUTCOME,
+    AS4_TITLES,
+    EBMS,
+    UNSEALED,
+    UNSEALED_OTHERWISE,
+)
 from gateway.core.explanations_delivery import DELIVERY, FRENCH_FIX, Row
-from gateway.core.records import Channel
+from gateway.core.records import Attempt, Channel
 from gateway.core.treaty import quotas
 from gateway.core.treaty.rules import all_rules
 from gateway.core.words import Words
@@ -125,8 +133,10 @@ def explain(code: str) -> Explanation:
     )
 
 
-def explain_attempt(channel: Channel, outcome: str) -> Explanation:
-    """The same for one attempt of a channel: a webhook goes to the UK system, a receipt of ours to France."""
+def explain_attempt(attempt: Attempt) -> Explanation:
+    """The same for one attempt: a webhook goes to the UK system, a receipt of ours to France, and a code of
+    AS4 means another thing when the message never left."""
+    channel, outcome = attempt.channel, attempt.outcome
     if channel is Channel.WEBHOOK:
         if outcome == "delivered":
             return Explanation(
@@ -159,4 +169,23 @@ def explain_attempt(channel: Channel, outcome: str) -> Explanation:
             cure=NOTHING,
             side=Side.FR,
         )
+    if outcome in AS4_TITLES:
+        unsealed = attempt.http_status is None
+        return _unsealed(outcome, attempt.detail) if unsealed else _answered(outcome)
     return explain(outcome)
+
+
+def _unsealed(code: str, detail: str) -> Explanation:
+    return _row(code, UNSEALED.get(detail, UNSEALED_OTHERWISE))
+
+
+def _answered(code: str) -> Explanation:
+    _, cause = AS4_TITLES[code]
+    said = Words(ANSWER_CAUSE.en.format(cause=cause.en), ANSWER_CAUSE.fr.format(cause=cause.fr))
+    return _row(code, (ANSWER_OUTCOME, said, ANSWER_CURE, Side.FR))
+
+
+def explain_failed(code: str, attempts: Sequence[Attempt]) -> Explanation:
+    """Why a message of ours failed: as its last attempt with that code says. ``attempts``: in their order."""
+    last = next((a for a in reversed(attempts) if a.channel is Channel.AS4 and a.outcome == code), None)
+    return explain(code) if last is None else explain_attempt(last)

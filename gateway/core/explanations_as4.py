@@ -1,10 +1,16 @@
-"""The AS4 texts of ``gateway.core.explanations``: what each code means, why, what helps, whose part it is."""
+"""The AS4 texts of ``gateway.core.explanations``: what each code means, why, what helps, whose part it is.
+
+A code ``as4.…`` means one of three things. Of a message from France: what we refused (``AS4_TITLES``). Of
+an attempt of ours that was answered: that the answer is not to be trusted (``ANSWER_CURE``). Of an attempt
+without an answer: that we could not seal the message, so that nothing left (``UNSEALED``).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.core.as4.seal import OWN_CERTIFICATE, PARTNER_CERTIFICATE
 from gateway.core.errors import Side
 from gateway.core.explanations_delivery import CERTIFICATES, OUR_SETTINGS, TALK, THEIR_LOG, Row
 from gateway.core.words import Words
@@ -245,3 +251,60 @@ AS4_TITLES: Final[Mapping[str, tuple[Words, Words]]] = {
         ),
     ),
 }
+
+ANSWER_OUTCOME: Final = Words("Answer not accepted", "Réponse non acceptée")
+ANSWER_CAUSE: Final = Words(
+    "what France answered proves nothing ({cause}): the message may have arrived",
+    "la réponse de la France ne prouve rien ({cause}) : le message est peut-être arrivé",
+)
+"""``{cause}``: why, from ``AS4_TITLES``."""
+ANSWER_CURE: Final = Words(
+    "Compare certificate fingerprints by telephone: passerelle partner show. If they are right, ask the "
+    "French operations desk to look at the log of its access point at this time.",
+    "Comparer les empreintes des certificats par téléphone : passerelle partner show. Si elles concordent, "
+    "demander à l'équipe d'exploitation française de consulter le journal de son point d'accès à ce moment.",
+)
+OWN_RENEWED: Final = Words(
+    "An administrator renews it (passerelle keys rotate) and gives it to France. Then send it again.",
+    "Un administrateur le renouvelle (passerelle keys rotate) et le transmet à la France. Puis renvoyer.",
+)
+PARTNER_RENEWED: Final = Words(
+    "Ask France for its new certificate; confirm the fingerprint by telephone, then add it: passerelle "
+    "partner add. Then send it again.",
+    "Demander à la France son nouveau certificat, vérifier l'empreinte par téléphone, puis l'ajouter : "
+    "passerelle partner add. Puis renvoyer.",
+)
+_NOT_SENT: Final = Words("Not sent: it could not be sealed", "Non envoyé : scellement impossible")
+UNSEALED: Final[Mapping[str, Row]] = {
+    OWN_CERTIFICATE: (
+        _NOT_SENT,
+        Words(
+            "our signing certificate was not valid at that moment, so nothing left",
+            "notre certificat de signature n'était pas valable à ce moment : rien n'est parti",
+        ),
+        OWN_RENEWED,
+        Side.GATEWAY,
+    ),
+    PARTNER_CERTIFICATE: (
+        _NOT_SENT,
+        Words(
+            "France's encryption certificate was not valid at that moment, so nothing left",
+            "le certificat de chiffrement français n'était pas valable à ce moment : rien n'est parti",
+        ),
+        PARTNER_RENEWED,
+        Side.FR,
+    ),
+}
+"""By the detail of the attempt."""
+UNSEALED_OTHERWISE: Final[Row] = (
+    _NOT_SENT,
+    Words(
+        "our keys, certificates or P-Modes do not let us make the message, so nothing left",
+        "nos clés, certificats ou P-Modes ne permettent pas d'établir le message : rien n'est parti",
+    ),
+    Words(
+        "Run passerelle check and read the detail of the attempt. Correct what it names, then send it again.",
+        "Exécuter passerelle check et lire le détail de la tentative. Corriger, puis renvoyer.",
+    ),
+    Side.GATEWAY,
+)

@@ -9,17 +9,26 @@ answer was lost; the same MessageId goes out again, so that the other side can t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from contracts.codes import Direction
 from gateway.core.errors import Side
 from gateway.core.explanations import Explanation, explain
+from gateway.core.explanations_as4 import OWN_RENEWED, PARTNER_RENEWED
 from gateway.core.explanations_delivery import NETWORK
-from gateway.core.holder_words import NOTHING, RESEND_REASONS, RETRIES_OVER
+from gateway.core.holder_words import (
+    NOTHING,
+    PERHAPS_ARRIVED,
+    RESEND_REASONS,
+    RETRIES_OVER,
+    SEND_NOW,
+    TRIED_AGAIN,
+)
 from gateway.core.records import MessageStatus
-from gateway.core.resend import Verdict, Why
+from gateway.core.resend import Arrival, Tried, Verdict, Why
+from gateway.core.treaty import quotas
 from gateway.core.words import Words
 
 
@@ -31,6 +40,8 @@ class Holder(StrEnum):
     OPERATOR = "operator"
     FRENCH_ACCESS_POINT = "french_access_point"
     FRENCH_SYSTEM = "french_system"
+    NOT_KNOWN = "not_known"
+    """An attempt may have arrived: France may have it, and we keep it."""
     NOBODY = "nobody"
     """It has ended."""
 
@@ -51,21 +62,6 @@ class CertificateState(StrEnum):
     THEIRS_EXPIRED = "theirs_expired"
 
 
-class LastAttempt(StrEnum):
-    """What the last attempt says about where the message is."""
-
-    NONE = "none"
-    DELIVERED = "delivered"
-    NOT_SENT = "not_sent"
-    """Nothing can have arrived: no connection, or the access point was not available."""
-    LOST = "lost"
-    """It may have arrived; the answer did not."""
-    AWAITED = "awaited"
-    """Taken; the receipt comes by callback."""
-    REFUSED = "refused"
-    """A genuine signed refusal."""
-
-
 class Resend(StrEnum):
     YES = "yes"
     NO = "no"
@@ -78,6 +74,7 @@ HOLDER_WORDS: Final[Mapping[Holder, Words]] = {
     Holder.OPERATOR: Words("an operator", "un opérateur"),
     Holder.FRENCH_ACCESS_POINT: Words("the French access point", "le point d'accès français"),
     Holder.FRENCH_SYSTEM: Words("the French system", "le système français"),
+    Holder.NOT_KNOWN: Words("not known; France may have it", "non établi ; la France le détient peut-être"),
     Holder.NOBODY: Words("nobody: it has ended", "personne : il est clos"),
 }
 RESEND_WORDS: Final[Mapping[Resend, Words]] = {
@@ -95,7 +92,12 @@ class Facts:
     direction: Direction
     code: str | None = None
     """Of the hold, refusal or last failure (``MessageRecord.code``)."""
-    last: LastAttempt = LastAttempt.NONE
+    last: Arrival | None = None
+    """What the last attempt proves; None: there is none."""
+    tried: Tried = Tried.NEVER
+    """What all of them prove together."""
+    why: Explanation | None = None
+    """What the last failure means, as its attempt tells; None: as the code alone tells."""
     circuit: Circuit = Circuit.CLOSED
     certificate: CertificateState = CertificateState.VALID
     pulled: bool = False
@@ -112,52 +114,34 @@ class Holding:
     cure: Words
 
 
-_LOST: Final = frozenset(
-    {
-        "delivery.timed_out",
-        "delivery.receipt_missing",
-        "as4.invalid_receipt",
-        "as4.failed_authentication",
-        "as4.value_inconsistent",
-        "as4.policy_noncompliance",
-        "as4.invalid_header",
-        "as4.mime_inconsistency",
-        "EBMS:0202",
-        "EBMS:0301",
-        "EBMS:0302",
-        # a reset may come after the last octet was taken: nobody can tell
-        "delivery.connection_failed",
-    }
-)
+_FAILED: Final = frozenset({Arrival.NOT_SENT, Arrival.LOST, Arrival.REFUSED})
 
 
 def _held(holder: Holder, fault: Side | None, reason: Words, cure: Words) -> Holding:
     return Holding(holder=holder, fault=fault, reason=reason, cure=cure)
 
 
-def last_attempt(outcome: str | None, http_status: int | None = None) -> LastAttempt:
-    """Class of an attempt's outcome. A connection that failed before any answer may have failed late: only
-    an HTTP status that refuses (429, 503) proves that nothing was taken."""
-    if outcome is None:
-        return LastAttempt.NONE
-    if outcome == "delivered":
-        return LastAttempt.DELIVERED
-    if outcome == "delivery.receipt_awaited":
-        return LastAttempt.AWAITED
-    if outcome in _LOST:
-        return LastAttempt.LOST
-    if outcome.startswith("EBMS:") or outcome == "delivery.refused":
-        return LastAttempt.REFUSED
-    if outcome == "delivery.unavailable":
-        return LastAttempt.NOT_SENT if http_status in {429, 503} else LastAttempt.LOST
-    if outcome.startswith("as4."):
-        return LastAttempt.LOST
-    return LastAttempt.NOT_SENT
+_PERHAPS_THERE: Final = frozenset(
+    {
+        MessageStatus.ACCEPTED,
+        MessageStatus.SENDING,
+        MessageStatus.HELD,
+        MessageStatus.FAILED,
+        MessageStatus.CANCELLED,
+    }
+)
+"""Where no receipt says that France has it, and nothing says that it has not."""
 
 
 def look(facts: Facts) -> Holding:
     """The row of the table. Total: every combination has an answer."""
-    return _to_france(facts) if facts.direction is Direction.UK_TO_FR else _from_france(facts)
+    if facts.direction is not Direction.UK_TO_FR:
+        return _from_france(facts)
+    found = _to_france(facts)
+    owed = found.holder is Holder.FRENCH_ACCESS_POINT
+    if facts.tried is Tried.UNKNOWN and facts.status in _PERHAPS_THERE and not owed:
+        return replace(found, holder=Holder.NOT_KNOWN)
+    return found
 
 
 def resend_of(verdict: Verdict, why: Why) -> tuple[Resend, Words]:
@@ -221,7 +205,7 @@ def _to_france(f: Facts) -> Holding:
 
 
 def _waits_for_room(code: str | None) -> bool:
-    return (code or "").startswith(("quota.", "parity."))
+    return code in quotas.WAITING
 
 
 def _certificate(f: Facts) -> tuple[Side, Words, Words] | None:
@@ -287,7 +271,7 @@ def _on_its_way(f: Facts) -> Holding:
 
 def _after_attempts(f: Facts) -> Holding | None:
     """What the attempts and the circuit say; None when they say nothing."""
-    if f.last is LastAttempt.AWAITED:
+    if f.last is Arrival.AWAITED:
         return _held(
             Holder.FRENCH_ACCESS_POINT,
             None,
@@ -307,23 +291,25 @@ def _after_attempts(f: Facts) -> Holding | None:
             ),
             explain("delivery.connection_failed").cure,
         )
-    if f.last in {LastAttempt.NOT_SENT, LastAttempt.LOST, LastAttempt.REFUSED}:  # (4)
+    if f.last in _FAILED:  # (4)
+        ours = f.last is Arrival.NOT_SENT and f.why is not None and f.why.side is Side.GATEWAY
         return _held(
             Holder.GATEWAY,
-            Side.FR,
-            Words(
-                "The last attempt failed; the gateway tries again by its schedule.",
-                "La dernière tentative a échoué ; la passerelle réessaie selon son calendrier.",
-            ),
+            Side.GATEWAY if ours else Side.FR,
+            PERHAPS_ARRIVED if f.tried is Tried.UNKNOWN else TRIED_AGAIN,
             explain("delivery.connection_failed").cure,
         )
     return None
 
 
 def _dead_letter(f: Facts) -> Holding:
-    why = explain(f.code or "internal")
+    why = f.why or explain(f.code or "internal")
     expired = _certificate(f)
-    cure = RETRIES_OVER if why.cure is NETWORK else why.cure
+    cure = why.cure
+    if cure is NETWORK:
+        cure = RETRIES_OVER
+    elif cure in {OWN_RENEWED, PARTNER_RENEWED}:  # and now every certificate is valid
+        cure = SEND_NOW
     return _held(Holder.OPERATOR, *(expired or (why.side, why.cause, cure)))
 
 
@@ -356,7 +342,7 @@ def _from_france(f: Facts) -> Holding:
             why = explain(f.code or "internal")
             return _held(Holder.OPERATOR, why.side, why.cause, why.cure)
         case MessageStatus.ACCEPTED | MessageStatus.SENDING | MessageStatus.DELIVERED:
-            late = f.last in {LastAttempt.NOT_SENT, LastAttempt.LOST, LastAttempt.REFUSED}
+            late = f.last in _FAILED
             return _held(
                 Holder.UK_SYSTEM,
                 Side.UK if late else None,

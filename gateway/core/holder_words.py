@@ -15,14 +15,29 @@ RETRIES_OVER: Final = Words(
     "Plus aucune tentative automatique. Tester la connexion avec la France ; dès qu'elle est rétablie, "
     "renvoyer le message. Sinon, appeler l'équipe d'exploitation française.",
 )
+SEND_NOW: Final = Words(
+    "The certificates are valid now: send the message again.",
+    "Les certificats sont valables désormais : renvoyer le message.",
+)
+TRIED_AGAIN: Final = Words(
+    "The last attempt failed; the gateway tries again by its schedule.",
+    "La dernière tentative a échoué ; la passerelle réessaie selon son calendrier.",
+)
+PERHAPS_ARRIVED: Final = Words(
+    "An attempt may have arrived although no receipt came back; the gateway sends the same message again by "
+    "its schedule.",
+    "Une tentative a pu aboutir sans qu'un accusé de réception revienne ; la passerelle renvoie le même "
+    "message selon son calendrier.",
+)
 RESEND_REASONS: Final[Mapping[Why, Words]] = {
     Why.NOT_SENT: Words(
-        "It was never receipted: no attempt has reached France.",
-        "Aucun accusé de réception n'existe : aucune tentative n'a atteint la France.",
+        "It was never receipted: no attempt was made yet.",
+        "Aucun accusé de réception n'existe : aucune tentative n'a encore eu lieu.",
     ),
     Why.REFUSED_BEFORE: Words(
-        "It was never receipted: France's access point refused every attempt.",
-        "Aucun accusé de réception n'existe : le point d'accès français a refusé chaque tentative.",
+        "No attempt reached France, or its access point refused each one: it does not have it.",
+        "Aucune tentative n'a atteint la France, ou son point d'accès a refusé chacune : elle ne le détient "
+        "pas.",
     ),
     Why.OUTCOME_UNKNOWN: Words(
         "An answer was lost. A replay carries the same MessageId, so the other side can tell a copy.",
@@ -46,8 +61,8 @@ RESEND_REASONS: Final[Mapping[Why, Words]] = {
         "L'envoi se poursuit de lui-même ; aucun renvoi n'est nécessaire.",
     ),
     Why.HELD: Words(
-        "It never left. It is released in the holding area, not replayed.",
-        "Il n'est jamais parti. Il se libère dans la zone d'attente et ne se rejoue pas.",
+        "It is held: it is released in the holding area, not replayed.",
+        "Il est en attente : il se libère dans la zone d'attente et ne se rejoue pas.",
     ),
     Why.REJECTED: Words(
         "Its content was refused: a corrected message is needed.",

@@ -3,16 +3,20 @@
 What has a receipt is never sent again. A dead letter whose outcome nobody knows (an answer that did not come)
 is ``UNCERTAIN``: it may go again, since it keeps its MessageId and the other side can tell a copy; stopping
 it is another matter, as France may have it. What was refused for certain, or never left, is ``SAFE``.
+
+``arrival`` is the one judgement of what an attempt proves; who holds a message (``gateway.core.holder``)
+comes from it too. ``judge`` is the one of what may be done, for every page, command and batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from contracts.codes import CaseKind, Direction, MessageType
+from gateway.core.errors import ConnectionFailed, ReceiptAwaited
 from gateway.core.records import MessageRecord, MessageStatus
 
 
@@ -37,9 +41,9 @@ class Why(StrEnum):
     """The reason for a verdict."""
 
     NOT_SENT = "not_sent"
-    """No attempt has reached France."""
+    """No attempt was made yet."""
     REFUSED_BEFORE = "refused_before"
-    """France's access point refused every attempt, so it does not have the message."""
+    """No attempt reached France, or its access point refused each one: it does not have the message."""
     OUTCOME_UNKNOWN = "outcome_unknown"
     """An attempt may have arrived although no receipt came back."""
     FROM_FRANCE = "from_france"
@@ -73,6 +77,21 @@ class Queued(StrEnum):
     """Somebody sends it at this moment."""
 
 
+class Arrival(StrEnum):
+    """What one attempt proves about where the message is."""
+
+    NOT_SENT = "not_sent"
+    """Nothing left this machine: it could not be sealed, or no connection came to be."""
+    REFUSED = "refused"
+    """A genuine error signal after which the partner does not have it."""
+    LOST = "lost"
+    """It may have arrived: no answer came, or one that proves nothing. Neither do HTTP 429 and 503: a proxy
+    says them for what stands behind it, and an access point after it has read the message."""
+    AWAITED = "awaited"
+    """Taken; the receipt comes by callback."""
+    DELIVERED = "delivered"
+
+
 class Tried(StrEnum):
     """What all attempts so far say together."""
 
@@ -80,6 +99,7 @@ class Tried(StrEnum):
     REFUSED = "refused"
     """Each ended without the partner having the message."""
     UNKNOWN = "unknown"
+    """One of them may have arrived."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,22 +128,34 @@ _AFTER_WITHDRAWAL: Final = frozenset({MessageType.WITHDRAWAL, MessageType.ACKNOW
 """What a withdrawal does not stop (gateway.flows.outgoing.NEVER_STOPPED)."""
 
 
+def arrival(attempt: TriedOnce) -> Arrival:
+    """What this attempt proves; whatever is in no table may have arrived."""
+    if attempt.outcome == "delivered":
+        return Arrival.DELIVERED
+    if attempt.outcome == ReceiptAwaited.code:
+        return Arrival.AWAITED
+    if attempt.outcome in _REFUSALS:
+        return Arrival.REFUSED
+    return Arrival.NOT_SENT if _never_left(attempt) else Arrival.LOST
+
+
+def _never_left(attempt: TriedOnce) -> bool:
+    if attempt.http_status is not None:
+        return False
+    # not sealed (our own keys or certificates), or no connection
+    no_connection = attempt.outcome == ConnectionFailed.code and attempt.detail in NEVER_CONNECTED
+    return no_connection or attempt.outcome.startswith("as4.")
+
+
+_NOT_THERE: Final = frozenset({Arrival.NOT_SENT, Arrival.REFUSED})
+
+
 def tried(attempts: Iterable[TriedOnce]) -> Tried:
     """One attempt that may have arrived makes all of it unknown."""
     rows = tuple(attempts)
     if not rows:
         return Tried.NEVER
-    return Tried.REFUSED if all(_did_not_arrive(row) for row in rows) else Tried.UNKNOWN
-
-
-def _did_not_arrive(row: TriedOnce) -> bool:
-    if row.outcome in _REFUSALS:
-        return True
-    if row.http_status is not None:
-        return False
-    # not sealed (our own keys or certificates), or no connection: nothing left this machine
-    not_sealed = row.outcome.startswith("as4.")
-    return not_sealed or (row.outcome == "delivery.connection_failed" and row.detail in NEVER_CONNECTED)
+    return Tried.REFUSED if all(arrival(row) in _NOT_THERE for row in rows) else Tried.UNKNOWN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,6 +222,18 @@ def _by_attempts(so_far: Tried) -> tuple[Verdict, Why]:
     if so_far is Tried.UNKNOWN:
         return Verdict.UNCERTAIN, Why.OUTCOME_UNKNOWN
     return Verdict.SAFE, Why.REFUSED_BEFORE if so_far is Tried.REFUSED else Why.NOT_SENT
+
+
+def alone(action: Action, facts: Facts, *, persons: int = 1) -> tuple[Verdict, Why, bool]:
+    """``judge`` for the one message that a person names, and whether it is possible then.
+
+    What a lost answer and a refusal leave open may go alone, once somebody has asked France. A message that
+    waits in a batch may be stopped: the batch passes it over.
+    """
+    if action is Action.CANCEL:
+        facts = replace(facts, elsewhere=False)
+    verdict, why = judge(action, facts, persons=persons)
+    return verdict, why, verdict is not Verdict.UNSAFE or why is Why.PERHAPS_TAKEN
 
 
 def still(action: Action, before: Verdict, now: tuple[Verdict, Why]) -> tuple[Verdict, Why]:

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.codes import MessageType
-from gateway.core import holder, resend
+from gateway.core import holder
 from gateway.core.errors import Side
-from gateway.core.holder import RESEND_WORDS, Resend
+from gateway.core.holder import Resend
 from gateway.core.records import Channel, MessageRecord
 from gateway.core.treaty.clocks import Deadline, clocks_of
 from gateway.core.words import Words
-from gateway.flows.batch_preview import verdict_on
 from gateway.flows.exchange import Exchange
 from gateway.flows.message_view import SIDES, facts_of
 from gateway.flows.overview import Need, Overview
 from gateway.flows.ports import Transaction
+from gateway.flows.resending import answer
 
 _BOTH_SIDES: Final = Words("both sides", "les deux parties")
 _OWED_BY: Final = {"uk": SIDES[Side.UK], "fr": SIDES[Side.FR]}
@@ -94,8 +94,8 @@ async def _of_messages(
     found = []
     for message_id, record in ids.items():
         attempts = [tried[message_id, channel] for channel in Channel if (message_id, channel) in tried]
-        part = holder.look(facts_of(exchange, record, attempts, breaker, now))
-        answer, _ = holder.resend_of(*verdict_on(exchange, resend.Action.REPLAY, facts[message_id]))
+        part = holder.look(facts_of(exchange, facts[message_id], attempts, breaker, now))
+        again = answer(exchange, facts[message_id])
         found.append(
             Row(
                 need=need,
@@ -108,8 +108,8 @@ async def _of_messages(
                 due_at=limits.get(record.reference),
                 part_of=None if part.fault is None else SIDES[part.fault],
                 why=part.reason,
-                resend=answer,
-                resend_name=RESEND_WORDS[answer],
+                resend=again.resend,
+                resend_name=again.name,
             )
         )
     return found

@@ -9,10 +9,11 @@ from typing import Final
 
 from gateway.core.batches import Planned, Seen, counted, digest_of
 from gateway.core.errors import InvalidParameter, NotFound
-from gateway.core.resend import Action, Facts, Verdict, Why, judge
+from gateway.core.resend import Action, Facts
 from gateway.flows.exchange import Exchange
 from gateway.flows.message_search import MessageQuery, canonical, narrow
 from gateway.flows.ports import Transaction
+from gateway.flows.resending import verdict_on
 
 SELECTED: Final = "selected"
 """How a set is described whose messages were named one by one."""
@@ -112,11 +113,6 @@ def planned(exchange: Exchange, action: Action, facts: Facts) -> Planned:
         why=why,
         updated_at=record.updated_at,
     )
-
-
-def verdict_on(exchange: Exchange, action: Action, facts: Facts) -> tuple[Verdict, Why]:
-    persons = exchange.holds.of(facts.record.code or "").persons
-    return judge(action, facts, persons=persons)
 
 
 async def _ids(tx: Transaction, exchange: Exchange, selection: Selection, now: dt.datetime) -> Sequence[str]:

@@ -17,12 +17,12 @@ from gateway.core import breaker as circuit
 from gateway.core.batches import BatchEvent, BatchState, Result, next_state
 from gateway.core.errors import Conflict, PasserelleError, Unavailable
 from gateway.core.resend import Action, Verdict, still
-from gateway.flows.batch_preview import verdict_on
 from gateway.flows.batches import GATEWAY
 from gateway.flows.exchange import Exchange
-from gateway.flows.operator import act_on, facts_of
+from gateway.flows.operator import act_on
 from gateway.flows.ports import Transaction
 from gateway.flows.ports_actions import BatchItem, BatchRecord
+from gateway.flows.resending import facts_of, verdict_on
 
 CIRCUIT_S: Final = 1.0
 """Seconds between looks while the circuit is open."""
@@ -92,7 +92,7 @@ async def _take(
 ) -> None:
     message_id = item.planned.message_id
     await tx.get_case(item.planned.reference, lock=True)
-    facts = dataclasses.replace(await facts_of(tx, message_id, now), elsewhere=False)
+    facts = await facts_of(tx, message_id, now, apart_from=batch.batch_id)
     verdict, why = still(batch.action, item.planned.verdict, verdict_on(exchange, batch.action, facts))
     if verdict is Verdict.UNSAFE:
         await _skip(tx, batch, item, why.value, now)
@@ -106,6 +106,7 @@ async def _take(
             actor=batch.created_by,
             reason=batch.reason,
             now=now,
+            batch=batch.batch_id,
             noted={"batch": batch.batch_id, "approved_by": batch.approved_by},
         )
     except Conflict as exc:  # nothing was written (``act_on``)

@@ -10,7 +10,7 @@ from typing import Any
 from contracts.codelists import label
 from contracts.codes import Direction
 from gateway.core import timeline_words as words
-from gateway.core.explanations import explain, explain_attempt
+from gateway.core.explanations import explain_attempt, explain_failed
 from gateway.core.records import Attempt, AuditEntry, Channel, Evidence, EvidenceKind, MessageRecord
 from gateway.core.timeline_words import LEG_WORDS, Leg, Tone
 from gateway.core.treaty.agreement import Agreement
@@ -63,7 +63,7 @@ def timeline(
     """JSON-ready lines, newest first. ``deadlines``: of the case; those of this message are told."""
     entries = [
         *_begin(record, evidence),
-        *_audit(audit),
+        *_audit(audit, attempts),
         *_attempts(attempts),
         *_clocks(record, agreement, deadlines),
         *_related(related),
@@ -94,7 +94,7 @@ def _begin(record: MessageRecord, evidence: Sequence[Evidence]) -> Iterable[Entr
             yield Entry(at=item.created_at, leg=leg, tone=tone, title=title, rank=-2)
 
 
-def _audit(entries: Iterable[AuditEntry]) -> Iterable[Entry]:
+def _audit(entries: Iterable[AuditEntry], attempts: Sequence[Attempt]) -> Iterable[Entry]:
     for entry in entries:
         line = words.line_of(entry.action)
         if line is None:
@@ -102,7 +102,8 @@ def _audit(entries: Iterable[AuditEntry]) -> Iterable[Entry]:
         leg, tone, title = line
         code = entry.data.get("code")
         reason = entry.data.get("reason")
-        detail = explain(code).cause if isinstance(code, str) and explain(code).known else None
+        why = explain_failed(code, attempts) if isinstance(code, str) else None
+        detail = why.cause if why is not None and why.known else None
         if isinstance(reason, str):
             detail = Words(reason, reason)
         yield Entry(
@@ -119,7 +120,7 @@ def _audit(entries: Iterable[AuditEntry]) -> Iterable[Entry]:
 
 def attempt_words(attempt: Attempt) -> Words:
     """``Attempt 2: No connection``."""
-    outcome = explain_attempt(attempt.channel, attempt.outcome).outcome
+    outcome = explain_attempt(attempt).outcome
     names = {
         Channel.AS4: ("Attempt", "Tentative"),
         Channel.AS4_SIGNAL: ("Receipt, attempt", "Accusé, tentative"),
@@ -133,7 +134,7 @@ def _attempts(attempts: Iterable[Attempt]) -> Iterable[Entry]:
     for attempt in attempts:
         good = attempt.outcome == "delivered"
         waits = attempt.outcome == "delivery.receipt_awaited"
-        why = explain_attempt(attempt.channel, attempt.outcome)
+        why = explain_attempt(attempt)
         yield Entry(
             at=attempt.finished_at,
             leg=Leg.UK if attempt.channel is Channel.WEBHOOK else Leg.FRANCE,

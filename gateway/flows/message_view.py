@@ -17,8 +17,8 @@ from contracts.model import Message
 from gateway.core import breaker as breakers
 from gateway.core import holder, resend
 from gateway.core.errors import NotFound, Side
-from gateway.core.explanations import explain, explain_attempt
-from gateway.core.holder import HOLDER_WORDS, RESEND_WORDS, CertificateState, Circuit
+from gateway.core.explanations import Explanation, explain_attempt, explain_failed
+from gateway.core.holder import HOLDER_WORDS, CertificateState, Circuit
 from gateway.core.masking import content_rows
 from gateway.core.records import (
     Attempt,
@@ -27,7 +27,6 @@ from gateway.core.records import (
     CaseRecord,
     Channel,
     Evidence,
-    EvidenceKind,
     MessageRecord,
     MessageStatus,
     OutboxEntry,
@@ -35,7 +34,7 @@ from gateway.core.records import (
 from gateway.core.reveal import may_see
 from gateway.core.treaty.clocks import Deadline
 from gateway.core.words import Words
-from gateway.flows import reveals
+from gateway.flows import resending, reveals
 from gateway.flows.access_point import pmode_of
 from gateway.flows.deadline_views import by_due, deadline_view
 from gateway.flows.evidence import judged
@@ -73,6 +72,7 @@ class _Read:
     breaker: Breaker
     content: Message | None
     reveal: Reveal | None
+    facts: resend.Facts
 
 
 async def _read(
@@ -101,6 +101,7 @@ async def _read(
         breaker=await tx.breaker(exchange.french_party),
         content=content,
         reveal=await reveals.running(tx, record.reference, viewer, now),
+        facts=await resending.facts_of(tx, message_id, now),
     )
 
 
@@ -116,15 +117,18 @@ async def message_view(exchange: Exchange, message_id: str, *, viewer: Viewer | 
     report = await asyncio.to_thread(judged, exchange, read.record, read.evidence)
     own = [d for d in by_due(read.deadlines) if message_id in {d.message_id, d.closed_by}]
     related = related_messages(read.record, read.messages)
+    again = resending.answer(exchange, read.facts)
     return {
         "message": {
             **message_summary(read.record),
             "as4_message_id": read.record.as4_message_id,
             "sender": read.record.client_id,
-            "explanation": None if read.record.code is None else _explained(read.record.code),
+            "explanation": None
+            if read.record.code is None
+            else _explained(explain_failed(read.record.code, read.attempts)),
         },
         "case": case_summary(read.case),
-        "holding": _holding(exchange, read, now),
+        "holding": _holding(exchange, read, again, now),
         "clocks": [deadline_view(exchange.agreement, d) for d in own],
         "timeline": timeline(
             read.record,
@@ -140,17 +144,16 @@ async def message_view(exchange: Exchange, message_id: str, *, viewer: Viewer | 
         "related": [{"relation": relation, **message_summary(r)} for r, relation in related],
         "evidence": {"ok": False, "proofs": []} if report is None else report.as_json(),
         "content": await _content(exchange, read, viewer, now),
-        "actions": _actions(exchange, read),
+        "actions": _actions(read, again),
     }
 
 
 # ---- parts --------------------------------------------------------------------------------------
 
 
-def _explained(code: str) -> Json:
-    why = explain(code)
+def _explained(why: Explanation) -> Json:
     return {
-        "code": code,
+        "code": why.code,
         "outcome": why.outcome.as_json(),
         "cause": why.cause.as_json(),
         "cure": why.cure.as_json(),
@@ -161,7 +164,7 @@ def _explained(code: str) -> Json:
 
 def attempt_row(attempt: Attempt) -> Json:
     """One attempt with its outcome, cause and cure in words; instants ISO 8601 UTC."""
-    why = explain_attempt(attempt.channel, attempt.outcome)
+    why = explain_attempt(attempt)
     return {
         "number": attempt.number,
         "channel": attempt.channel.value,
@@ -206,34 +209,15 @@ def certificate_state(exchange: Exchange, now: dt.datetime) -> CertificateState:
     return CertificateState.VALID
 
 
-def _resend(read: _Read) -> tuple[resend.Verdict, resend.Why]:
-    entry = read.waiting
-    as4 = [a for a in read.attempts if a.channel is Channel.AS4]
-    return resend.judge(
-        resend.Action.REPLAY,
-        resend.Facts(
-            record=read.record,
-            case_kind=read.case.kind,
-            case_status=read.case.status,
-            readable=read.content is not None,
-            receipt=any(e.kind is EvidenceKind.NRR_RECEIPT for e in read.evidence),
-            queued=resend.Queued.NO if entry is None else resend.Queued.WAITING,
-            tried=resend.tried(
-                resend.TriedOnce(outcome=a.outcome, detail=a.detail, http_status=a.http_status) for a in as4
-            ),
-            elsewhere=False,
-        ),
-    )
-
-
 def facts_of(
     exchange: Exchange,
-    record: MessageRecord,
+    facts: resend.Facts,
     attempts: Sequence[Attempt],
     breaker: Breaker,
     now: dt.datetime,
 ) -> holder.Facts:
     """What ``gateway.core.holder`` looks at. ``breaker``: of the endpoint that the message goes to."""
+    record = facts.record
     outbound = record.direction is Direction.UK_TO_FR
     channel = Channel.AS4 if outbound else Channel.WEBHOOK
     last = next((a for a in reversed(attempts) if a.channel is channel), None)
@@ -241,19 +225,27 @@ def facts_of(
         status=record.status,
         direction=record.direction,
         code=record.code,
-        last=holder.last_attempt(
-            None if last is None else last.outcome, None if last is None else last.http_status
-        ),
+        last=None if last is None else resend.arrival(_once(last)),
+        tried=facts.tried,
+        why=_why(record, attempts, last) if outbound else None,
         circuit=circuit_of(breaker),
         certificate=certificate_state(exchange, now),
         pulled=outbound and _pulled(exchange),
     )
 
 
-def _holding(exchange: Exchange, read: _Read, now: dt.datetime) -> Json:
-    facts = facts_of(exchange, read.record, read.attempts, read.breaker, now)
-    found = holder.look(facts)
-    answer, why = holder.resend_of(*_resend(read))
+def _why(record: MessageRecord, attempts: Sequence[Attempt], last: Attempt | None) -> Explanation | None:
+    if record.status is MessageStatus.FAILED and record.code is not None:
+        return explain_failed(record.code, attempts)
+    return None if last is None else explain_attempt(last)
+
+
+def _once(attempt: Attempt) -> resend.TriedOnce:
+    return resend.TriedOnce(outcome=attempt.outcome, detail=attempt.detail, http_status=attempt.http_status)
+
+
+def _holding(exchange: Exchange, read: _Read, again: resending.Answer, now: dt.datetime) -> Json:
+    found = holder.look(facts_of(exchange, read.facts, read.attempts, read.breaker, now))
     return {
         "holder": found.holder.value,
         "holder_name": HOLDER_WORDS[found.holder].as_json(),
@@ -261,9 +253,9 @@ def _holding(exchange: Exchange, read: _Read, now: dt.datetime) -> Json:
         "fault_name": None if found.fault is None else SIDES[found.fault].as_json(),
         "reason": found.reason.as_json(),
         "cure": found.cure.as_json(),
-        "resend": answer.value,
-        "resend_name": RESEND_WORDS[answer].as_json(),
-        "resend_reason": why.as_json(),
+        "resend": again.resend.value,
+        "resend_name": again.name.as_json(),
+        "resend_reason": again.reason.as_json(),
     }
 
 
@@ -307,16 +299,12 @@ async def _content(exchange: Exchange, read: _Read, viewer: Viewer | None, now: 
     }
 
 
-def _actions(exchange: Exchange, read: _Read) -> Json:
+def _actions(read: _Read, again: resending.Answer) -> Json:
     """What may be tried now; whether somebody may is a matter of their permissions."""
-    verdict, _ = _resend(read)
     outbound = read.record.direction is Direction.UK_TO_FR
-    held = read.record.status is MessageStatus.HELD
-    stoppable = read.record.status in {MessageStatus.FAILED, MessageStatus.ACCEPTED, MessageStatus.SENDING}
     return {
-        "replay": outbound and verdict is not resend.Verdict.UNSAFE,
-        "cancel": outbound
-        and (stoppable or (held and exchange.holds.of(read.record.code or "").persons == 1)),
-        "decide": outbound and held,
+        "replay": again.replay,
+        "cancel": again.cancel,
+        "decide": outbound and read.record.status is MessageStatus.HELD,
         "evidence": bool(read.evidence),
     }

@@ -10,13 +10,14 @@ import contextlib
 import dataclasses
 import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final
 
 from contracts.codes import Direction
 from gateway.core.errors import Conflict, NotFound
 from gateway.core.reasons import require_reason
 from gateway.core.records import MessageRecord, MessageStatus
-from gateway.core.resend import Action, Facts, Verdict, Why, judge
+from gateway.core.resend import Action, Why
 from gateway.core.treaty.holding import OPERATOR
 from gateway.flows import deadlines, trial
 from gateway.flows.exchange import Exchange
@@ -25,9 +26,11 @@ from gateway.flows.once import use_up
 from gateway.flows.outgoing import enqueue
 from gateway.flows.ports import Transaction
 from gateway.flows.quotas import refuse_waiting
+from gateway.flows.resending import facts_of, verdict_alone
 from gateway.flows.webhooks import WebhookEvent, enqueue_webhooks
 
 CANCELLED = "cancelled_by_operator"
+_HELD = "the message is held: let it go with passerelle messages release, or decide with passerelle holds"
 _ELSEWHERE = "operators with a role, or two of them, decide about this: passerelle holds release (or refuse)"
 
 
@@ -40,7 +43,7 @@ async def replay(
     dry_run: bool = False,
     once: str | None = None,
 ) -> MessageRecord:
-    """Send a dead letter again as the same message, or let a held one go (``release``).
+    """Send a dead letter again as the same message. What is held is released instead (``release``).
 
     Returns the message as it is then; a dry run changes nothing. ``once``: token of a form (``flows.once``).
     Raises NotFound, Conflict, InvalidParameter, AlreadyDone.
@@ -87,14 +90,15 @@ async def act_on(
     actor: str,
     reason: str,
     now: dt.datetime,
+    batch: str,
     noted: Mapping[str, str | None],
 ) -> None:
-    """Replay or cancel in the transaction of the caller, who holds the case; ``noted`` goes into the audit
-    entry too. Raises as ``replay``; nothing is written then."""
+    """Replay or cancel for a batch, in the transaction of the caller, who holds the case; ``noted`` goes into
+    the audit entry too. Raises as ``replay``; nothing is written then."""
     step = (
-        _Step(_replay, "message.replayed", actor, reason)
+        _Step(partial(_replay, batch=batch), "message.replayed", actor, reason)
         if action is Action.REPLAY
-        else _Step(_cancel, "message.cancelled", actor, reason)
+        else _Step(partial(_cancel, batch=batch), "message.cancelled", actor, reason)
     )
     await _in(tx, exchange, message_id, step, now, noted)
 
@@ -167,46 +171,56 @@ async def _outbound(tx: Transaction, message_id: str) -> MessageRecord:
     return record
 
 
-async def _replay(tx: Transaction, exchange: Exchange, record: MessageRecord, now: dt.datetime) -> None:
+async def _replay(
+    tx: Transaction, exchange: Exchange, record: MessageRecord, now: dt.datetime, batch: str | None = None
+) -> None:
     if record.status is MessageStatus.HELD:
-        await _release(tx, exchange, record, now)
-        return
+        raise Conflict(_HELD)
     if record.status is not MessageStatus.FAILED:
         raise Conflict(f"only a failed message is replayed; this one is {record.status.value}")
-    await _refuse_unsafe(tx, record, now)
+    await _refuse_unsafe(tx, exchange, Action.REPLAY, record, now, batch)
     message = await tx.content(record.message_id)
     await tx.update_message(record.message_id, at=now, status=MessageStatus.ACCEPTED)
     await enqueue(tx, exchange, message, now)
 
 
-_NOT_AGAIN: Final = {
-    Why.RECEIPTED: "a receipt for this message is stored: it is never sent again",
-    Why.UNDER_WAY: "the message waits in the outbox already",
-    Why.WITHDRAWN: "the case was withdrawn: nothing of it may follow",
-    Why.DELETED: "retention has deleted the content of the message",
+_REFUSALS: Final = {
+    (Action.REPLAY, Why.RECEIPTED): "a receipt for this message is stored: it is never sent again",
+    (Action.REPLAY, Why.UNDER_WAY): "the message waits in the outbox already",
+    (Action.REPLAY, Why.WITHDRAWN): "the case was withdrawn: nothing of it may follow",
+    (Action.REPLAY, Why.DELETED): "retention has deleted the content of the message",
+    (Action.REPLAY, Why.IN_BATCH): "a batch that has not ended holds the message: start it, or stop it first",
+    (
+        Action.CANCEL,
+        Why.RECEIPTED,
+    ): "France has it: the message is receipted. A withdrawal of the case can follow",
+    (Action.CANCEL, Why.UNDER_WAY): "the message is being sent at this moment, or does not wait any more",
 }
 
 
-async def _refuse_unsafe(tx: Transaction, record: MessageRecord, now: dt.datetime) -> None:
-    """The duplicate check. What one person names may go although partners refuse duplicates with its code:
-    it keeps its MessageId. Raises Conflict."""
-    facts = await facts_of(tx, record.message_id, now)
-    verdict, why = judge(Action.REPLAY, dataclasses.replace(facts, elsewhere=False))
-    if verdict is Verdict.UNSAFE and why is not Why.PERHAPS_TAKEN:
-        raise Conflict(_NOT_AGAIN.get(why, f"it cannot be sent again: {why.value}"))
+async def _refuse_unsafe(
+    tx: Transaction,
+    exchange: Exchange,
+    action: Action,
+    record: MessageRecord,
+    now: dt.datetime,
+    batch: str | None,
+) -> None:
+    """What every page says about this message is what happens. ``batch``: the one that acts. Raises
+    Conflict."""
+    facts = await facts_of(tx, record.message_id, now, apart_from=batch)
+    _, why, possible = verdict_alone(exchange, action, facts)
+    if not possible:
+        doing = "sent again" if action is Action.REPLAY else "cancelled"
+        raise Conflict(_REFUSALS.get((action, why), f"it cannot be {doing}: it is {record.status.value}"))
 
 
-async def facts_of(tx: Transaction, message_id: str, now: dt.datetime) -> Facts:
-    """What a verdict on one message comes from. Raises NotFound."""
-    found = (await tx.resend_facts([message_id], now=now)).get(message_id)
-    if found is None:
-        raise NotFound("no such message")
-    return found
-
-
-async def _cancel(tx: Transaction, exchange: Exchange, record: MessageRecord, now: dt.datetime) -> None:
+async def _cancel(
+    tx: Transaction, exchange: Exchange, record: MessageRecord, now: dt.datetime, batch: str | None = None
+) -> None:
     if record.status is MessageStatus.HELD:
         _refuse_alone(exchange, record)
+    await _refuse_unsafe(tx, exchange, Action.CANCEL, record, now, batch)
     if record.status in {MessageStatus.HELD, MessageStatus.FAILED}:
         await tx.update_message(record.message_id, at=now, status=MessageStatus.CANCELLED, code=CANCELLED)
     elif not await tx.cancel_message(record.message_id, at=now, code=CANCELLED):

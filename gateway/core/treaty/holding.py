@@ -32,7 +32,7 @@ DEFAULT: Final[Mapping[str, Requirement]] = MappingProxyType(
         "": Requirement(role=OPERATOR, persons=1),
         "row9.": Requirement(role=EXCLUSION, persons=2),
         "quota.": Requirement(role=QUOTAS, persons=1),
-        "parity.": Requirement(role=QUOTAS, persons=1),
+        "balance.": Requirement(role=QUOTAS, persons=1),
     }
 )
 

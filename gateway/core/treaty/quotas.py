@@ -55,6 +55,8 @@ CODES: Final = frozenset(code for kind in QuotaKind for code in (kind.quota_code
 """Codes of messages that wait for room: released by the gateway itself, never by an operator."""
 FOLLOWS: Final = "quota.follows"
 """Code of a message whose case waits: it goes right after the request or nomination."""
+WAITING: Final = CODES | {FOLLOWS}
+"""Codes of held messages that nobody decides about: they leave by themselves."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

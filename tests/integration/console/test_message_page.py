@@ -244,7 +244,7 @@ async def test_a_dead_letter_says_what_to_do(console: Console) -> None:
         await log_in(session, console, name=Role.OPERATOR.value)
         text = await page(session, console, path)
     for shown in (
-        "Who holds it now: an operator",
+        "Who holds it now: not known; France may have it",
         "<strong>unknown</strong>",
         "No answer in time",
         f"{path}/replay",

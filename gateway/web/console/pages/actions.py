@@ -13,7 +13,7 @@ from gateway.core.records import MessageRecord
 from gateway.core.resend import Action, Verdict, Why
 from gateway.core.roles import Permission
 from gateway.flows import endpoints, operator, routes
-from gateway.flows.batch_preview import verdict_on
+from gateway.flows.resending import facts_of, verdict_alone
 from gateway.flows.routes import Effect
 from gateway.web.console import times
 from gateway.web.console.acting import (
@@ -84,14 +84,14 @@ def _preview(action: Action) -> Handler:
             note = ("good", "", "")
             return ask(request, _question(request, action, record, note, done=_DONE[action]))
         async with exchange.store.begin(read_only=True) as tx:
-            facts = await operator.facts_of(tx, record.message_id, exchange.clock.now())
-        verdict, why = verdict_on(exchange, action, facts)
+            facts = await facts_of(tx, record.message_id, exchange.clock.now())
+        verdict, why, possible = verdict_alone(exchange, action, facts)
         try:
             await _DO[action](exchange, record.message_id, actor=user.actor, reason="dry run", dry_run=True)
         except (ApiError, PersonError) as exc:
             note = (
                 "bad",
-                WHY[why] if verdict is Verdict.UNSAFE else N_("This is not possible now."),
+                N_("This is not possible now.") if possible else WHY[why],
                 exc.detail,
             )
             return ask(request, _question(request, action, record, note))
