@@ -85,6 +85,11 @@ class Alerts(_Section):
     certificate_days: Annotated[tuple[Annotated[int, Field(ge=0, le=3650)], ...], Field(min_length=1)] = (
         Field(default=(60, 30, 7, 1), description="days before its end at which a certificate is told of")
     )
+    quota_left_days: Annotated[float, Field(ge=0, le=60)] = Field(
+        default=3,
+        description="days before its time limit at which a request that waits for its quota is told of, "
+        "0 for never",
+    )
     disk_free_bytes: Annotated[int, Field(ge=0, le=10**15)] = Field(
         default=1_000_000_000, description="free space on the disk of the instance folder, 0 not to look"
     )
@@ -163,6 +168,7 @@ class Alerts(_Section):
                 escalate={s: dt.timedelta(seconds=v) if v else None for s, v in escalate.items()},
                 backlog_age=dt.timedelta(seconds=self.backlog_age_s),
                 certificate_days=tuple(sorted(set(self.certificate_days), reverse=True)),
+                quota_left=dt.timedelta(days=self.quota_left_days) if self.quota_left_days else None,
                 disk_free_bytes=self.disk_free_bytes,
                 worker_silent=dt.timedelta(seconds=self.worker_silent_s),
                 audit_full=dt.timedelta(seconds=self.audit_full_s),

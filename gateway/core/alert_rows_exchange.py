@@ -253,4 +253,34 @@ ROWS: Final = (
             en="the balance is within its bounds again", fr="l'équilibre est revenu dans ses bornes"
         ),
     ),
+    KindSpec(
+        kind=AlertKind.QUOTA_WAIT,
+        severity=Severity.MAJOR,
+        side=Side.GATEWAY,
+        ends=_HEALED,
+        piled=True,
+        name=Words(en="Quota: time runs out", fr="Quota : le délai s'épuise"),
+        title=Words(
+            en="Requests will pass their time limit while they wait for the quota: {count}",
+            fr="Demandes dont le délai expirera pendant l'attente du quota : {count}",
+        ),
+        cause=Words(
+            en="They wait for room in the quota of {subject}. The first passes its limit at {value}: from "
+            "then on it is refused when its turn comes.",
+            fr="Elles attendent une place dans le quota des {subject}. Premier terme : {value} ; ensuite, "
+            "la demande est refusée quand vient son tour.",
+        ),
+        cure=Words(
+            en="Talk to the other ministry now. A supervisor raises the quota on the balance page, or with "
+            "`passerelle quotas set`; what has room leaves at once, in order.",
+            fr="S'entendre dès maintenant avec l'autre ministère. Un superviseur relève le quota sur la page "
+            "de l'équilibre, ou avec « passerelle quotas set » ; ce qui a une place part aussitôt, dans "
+            "l'ordre.",
+        ),
+        incident=Words(en="all that wait for one quota", fr="toutes celles qui attendent un même quota"),
+        cleared=Words(
+            en="none that waits is so near its limit: they left, were withdrawn, or the limit has passed",
+            fr="plus aucune n'est aussi près de son terme : parties, retirées, ou délai expiré",
+        ),
+    ),
 )

@@ -21,6 +21,7 @@ class AlertKind(StrEnum):
     PRIVACY_BREACH = "privacy_breach"
     BALANCE_THRESHOLD = "balance_threshold"
     AUDIT_CHAIN = "audit_chain"
+    QUOTA_WAIT = "quota_wait"
     DISK_SPACE = "disk_space"
     DATABASE = "database"
     WORKER_STOPPED = "worker_stopped"

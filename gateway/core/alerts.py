@@ -122,6 +122,8 @@ class AlertPolicy:
     certificate_days: tuple[int, ...] = (60, 30, 7, 1)
     """Falling. The last step is critical, the one before it major, the others minor."""
     disk_free_bytes: int = 1_000_000_000
+    quota_left: dt.timedelta | None = dt.timedelta(days=3)
+    """How long before its time limit a request that waits for its quota is told of; None: never."""
     worker_silent: dt.timedelta = dt.timedelta(minutes=3)
     """So long without a sign of any worker while messages are due."""
     node_gone: dt.timedelta = dt.timedelta(minutes=15)

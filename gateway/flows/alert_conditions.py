@@ -14,7 +14,7 @@ from typing import Final
 
 from contracts.codes import Direction
 from gateway.core import breaker as circuit
-from gateway.core.alert_kinds import AlertKind, Severity
+from gateway.core.alert_kinds import AlertKind, Severity, Words
 from gateway.core.alert_records import FailedGroup, Node, Watch
 from gateway.core.alert_words import both_zones
 from gateway.core.alerts import (
@@ -30,12 +30,14 @@ from gateway.core.alerts import (
 from gateway.core.errors import PasserelleError, Side
 from gateway.core.treaty import ledger
 from gateway.core.treaty.clocks import DeadlineState, clocks_of
+from gateway.core.treaty.quotas import QuotaKind
 from gateway.flows import endpoints
 from gateway.flows.exchange import Exchange
 from gateway.flows.ports import Transaction
 
 _MEGABYTE: Final = 1_000_000
 _LONG_BACKLOG: Final = 4  # so many times the threshold is critical
+_LAST_DAY: Final = dt.timedelta(days=1)  # so near a limit is critical
 _NEARLY_FULL: Final = 4  # a quarter of the threshold is critical
 AUDIT_KEY: Final = "audit"
 BALANCE_KEY: Final = "balance"
@@ -102,6 +104,7 @@ async def conditions(
         *await _backlog(tx, exchange, policy, now),
         *await _limits(tx, exchange),
         *await _balance(tx, exchange),
+        *await _quota_wait(tx, exchange, policy, now),
         *await _workers(tx, policy, around, now),
         *certificates(around.certificates, policy, now),
         *disk(around, policy),
@@ -231,6 +234,53 @@ async def _balance(tx: Transaction, exchange: Exchange) -> list[Finding]:
             facts={VALUE: f"{signed:+d}", "state": state.value},
         )
     ]
+
+
+_QUOTA_NAMES: Final = {
+    QuotaKind.READMISSIONS: Words(en="readmissions", fr="réadmissions"),
+    QuotaKind.NOMINATIONS: Words(en="nominations", fr="propositions"),
+}
+
+
+async def _quota_wait(
+    tx: Transaction, exchange: Exchange, policy: AlertPolicy, now: dt.datetime
+) -> list[Finding]:
+    """Requests whose 14 days (Art 8) end before long while they wait for room: whoever leaves the queue is
+    judged again, and then refused. What has passed its limit already is a breach, and nothing helps it."""
+    if policy.quota_left is None:
+        return []
+    found = []
+    for kind, clock in _refusing_clocks(exchange):
+        row = await tx.running_out(kind, clock, now=now, until=now + policy.quota_left, limit=MOST_MESSAGES)
+        if row.first_due is None:
+            continue
+        last_day = row.first_due - now <= _LAST_DAY
+        found.append(
+            Finding(
+                kind=AlertKind.QUOTA_WAIT,
+                key=kind.value,
+                severity=Severity.CRITICAL if last_day else Severity.MAJOR,
+                side=Side.GATEWAY,
+                count=row.count,
+                facts={
+                    SUBJECT: _QUOTA_NAMES[kind].en,
+                    SUBJECT_FR: _QUOTA_NAMES[kind].fr,
+                    VALUE: both_zones(row.first_due, "en"),
+                    VALUE_FR: both_zones(row.first_due, "fr"),
+                    "clock": clock,
+                },
+                messages=row.messages,
+            )
+        )
+    return found
+
+
+def _refusing_clocks(exchange: Exchange) -> Iterable[tuple[QuotaKind, str]]:
+    """Clocks of the rule ``art8.request_in_time``: what has passed one is refused when its turn comes."""
+    for kind in QuotaKind:
+        for clock in clocks_of(exchange.agreement).values():
+            if clock.terms.length == "request_days" and kind.opening.value in clock.terms.starts:
+                yield kind, clock.terms.id
 
 
 async def _workers(

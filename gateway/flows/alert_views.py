@@ -29,6 +29,7 @@ _LISTS: Final = {
     AlertKind.PRIVACY_BREACH: "/console/audit?action=privacy.incident",
     AlertKind.BALANCE_THRESHOLD: "/console/balance",
     AlertKind.AUDIT_CHAIN: "/console/audit",
+    AlertKind.QUOTA_WAIT: "/console/held",
 }
 
 

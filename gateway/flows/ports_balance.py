@@ -21,6 +21,17 @@ class TakenPlace:
     case_status: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunningOut:
+    """What waits for room, and will have passed its time limit before long."""
+
+    count: int
+    first_due: dt.datetime | None
+    """Of them all; None: there are none."""
+    messages: tuple[str, ...]
+    """The first ids, the earliest due first."""
+
+
 class BalanceRows(Protocol):
     # ledger
     async def add_entry(self, entry: Entry, *, at: dt.datetime) -> int:
@@ -76,3 +87,8 @@ class BalanceRows(Protocol):
         ...
 
     async def quota_queue_length(self, kind: QuotaKind) -> int: ...
+    async def running_out(
+        self, kind: QuotaKind, clock: str, *, now: dt.datetime, until: dt.datetime, limit: int
+    ) -> RunningOut:
+        """Those that wait for room while that clock of theirs ends after ``now`` and not after ``until``."""
+        ...

@@ -17,7 +17,7 @@ from sqlalchemy.orm import aliased
 from gateway.core.records import MessageRecord, MessageStatus
 from gateway.core.treaty.ledger import OUTCOMES, Entry, Reason, Side
 from gateway.core.treaty.quotas import QuotaChange, QuotaKind
-from gateway.flows.ports_balance import TakenPlace
+from gateway.flows.ports_balance import RunningOut, TakenPlace
 from gateway.store import tables as t
 from gateway.store.base import TransactionBase, advisory_lock
 from gateway.store.messages import record_of
@@ -92,6 +92,20 @@ _QUEUE_BY_PRIORITY = (
     .limit(bindparam("most"))
 )
 _QUEUE_LENGTH = select(func.count()).select_from(t.messages).where(*_WAITING)
+_D = t.deadlines.c
+# the queue first, then one look-up for each of it: joined, a planner may begin with every row of the clock
+_LIMIT_OF = (
+    select(_D.due_at)
+    .where(_D.clock == bindparam("of_clock"), _D.message_id == _M.message_id, _D.closed_at.is_(None))
+    .scalar_subquery()
+)
+_LIMITS = select(_M.message_id, _LIMIT_OF.label("due_at")).where(*_WAITING).subquery()
+_RUNNING_OUT = (
+    select(_LIMITS.c.message_id, _LIMITS.c.due_at, func.count().over().label("number"))
+    .where(_LIMITS.c.due_at > bindparam("now"), _LIMITS.c.due_at <= bindparam("until"))
+    .order_by(_LIMITS.c.due_at, _LIMITS.c.message_id)
+    .limit(bindparam("most"))
+)
 
 
 def _entry(row: Row[Any]) -> Entry:
@@ -233,3 +247,14 @@ class BalanceTransaction(TransactionBase):
     async def quota_queue_length(self, kind: QuotaKind) -> int:
         values = _waiting(kind)
         return int(await self._run(lambda c: c.execute(_QUEUE_LENGTH, values).scalar_one()))
+
+    async def running_out(
+        self, kind: QuotaKind, clock: str, *, now: dt.datetime, until: dt.datetime, limit: int
+    ) -> RunningOut:
+        values = {**_waiting(kind), "of_clock": clock, "now": now, "until": until, "most": limit}
+        rows = await self._run(lambda c: c.execute(_RUNNING_OUT, values).all())
+        return RunningOut(
+            count=rows[0].number if rows else 0,
+            first_due=rows[0].due_at if rows else None,
+            messages=tuple(row.message_id for row in rows),
+        )

@@ -83,6 +83,7 @@ PLANNED: dict[str, tuple[dict[str, Any], Callable[[AlertPlan], Any], Any]] = {
     "repeat_s": ({"repeat_s": 5}, lambda p: p.policy.repeat, 5 * SECONDS),
     "backlog_age_s": ({"backlog_age_s": 5}, lambda p: p.policy.backlog_age, 5 * SECONDS),
     "certificate_days": ({"certificate_days": [3, 90, 3]}, lambda p: p.policy.certificate_days, (90, 3)),
+    "quota_left_days": ({"quota_left_days": 0.5}, lambda p: p.policy.quota_left, 43_200 * SECONDS),
     "disk_free_bytes": ({"disk_free_bytes": 5}, lambda p: p.policy.disk_free_bytes, 5),
     "database_down_s": ({"database_down_s": 5}, lambda p: p.policy.database_down, 5 * SECONDS),
     "worker_silent_s": ({"worker_silent_s": 5}, lambda p: p.policy.worker_silent, 5 * SECONDS),
