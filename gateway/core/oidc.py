@@ -22,12 +22,13 @@ from urllib.parse import urlsplit
 
 import jwt
 from authlib.common.errors import AuthlibBaseError
+from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from authlib.oidc.core import CodeIDToken
-from joserfc.errors import JoseError
+from joserfc.errors import ClaimError, JoseError, MissingClaimError
 
-from gateway.core.errors import Unauthorized
+from gateway.core.oidc_causes import Cause, OidcNoAccount, OidcRefused, UnknownKey
 from gateway.core.roles import Role, Side
 
 LEEWAY: Final = dt.timedelta(minutes=1)
@@ -36,20 +37,15 @@ FRESH: Final = dt.timedelta(minutes=10)
 _LONGEST_TOKEN: Final = 65_536
 
 
-class OidcRefused(Unauthorized):
-    """The provider, or somebody in its name, gave an answer that proves nothing."""
-
-    code = "signin.oidc_refused"
-
-
-class OidcNoAccount(Unauthorized):
-    """Somebody whom the provider knows and we do not."""
-
-    code = "signin.oidc_no_account"
-
-
-class UnknownKey(OidcRefused):
-    """The token names a key that the JWKS at hand does not hold: fetch it again, once."""
+_CLAIM_CAUSES: Final = {
+    "iss": Cause.ISSUER,
+    "aud": Cause.AUDIENCE,
+    "azp": Cause.AUDIENCE,
+    "exp": Cause.CLOCK,
+    "nbf": Cause.CLOCK,
+    "iat": Cause.CLOCK,
+    "nonce": Cause.NONCE,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,6 +82,8 @@ class Metadata:
     token_auth_methods: tuple[str, ...]
     iss_parameter: bool
     """Its callbacks carry ``iss`` (RFC 9207): one without it is refused."""
+    end_session_endpoint: str | None = None
+    """Where a person ends the session there (RP-initiated logout 2.1), if it says so."""
 
 
 def discovery_url(issuer: str) -> str:
@@ -95,39 +93,41 @@ def discovery_url(issuer: str) -> str:
 
 def read_metadata(content: bytes, plan: ProviderPlan) -> Metadata:
     """Raises OidcRefused: not JSON, another issuer (discovery 4.3), an address that is not https."""
-    values = _object(content, "the provider's metadata")
+    values = _object(content)
     if values.get("issuer") != plan.issuer:
-        raise OidcRefused("the provider's metadata names another issuer than oidc.issuer")
+        raise OidcRefused(Cause.ISSUER)
     found = {
         name: _address(values.get(name), plan)
         for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")
     }
     methods = values.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+    ends = values.get("end_session_endpoint")
     return Metadata(
         issuer=plan.issuer,
         token_auth_methods=tuple(str(m) for m in methods) if isinstance(methods, list) else (),
         iss_parameter=values.get("authorization_response_iss_parameter_supported") is True,
+        end_session_endpoint=None if ends is None else _address(ends, plan),
         **found,
     )
 
 
-def _object(content: bytes, what: str) -> dict[str, Any]:
+def _object(content: bytes) -> dict[str, Any]:
     try:
         values = json.loads(content)
     except ValueError as exc:
-        raise OidcRefused(f"{what}: not JSON") from exc
+        raise OidcRefused(Cause.ANSWER) from exc
     if not isinstance(values, dict):
-        raise OidcRefused(f"{what}: not a JSON object")
+        raise OidcRefused(Cause.ANSWER)
     return values
 
 
 def _address(value: object, plan: ProviderPlan) -> str:
     parts = urlsplit(value) if isinstance(value, str) else urlsplit("")
+    if not parts.hostname:
+        raise OidcRefused(Cause.ANSWER)
     loopback = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-    if not parts.hostname or not (
-        parts.scheme == "https" or (parts.scheme == "http" and (loopback or plan.allow_http))
-    ):
-        raise OidcRefused("the provider's metadata lacks an https address")
+    if not (parts.scheme == "https" or (parts.scheme == "http" and (loopback or plan.allow_http))):
+        raise OidcRefused(Cause.PLAIN_HTTP)
     return str(value)
 
 
@@ -187,23 +187,31 @@ def authorization_url(
     )
 
 
+def leaving_url(metadata: Metadata, plan: ProviderPlan) -> str | None:
+    """Where a person ends the session at the provider too (RP-initiated logout 2). Without an ID token as
+    hint, since none is kept: the provider asks before it does so. None: it has no such address."""
+    if metadata.end_session_endpoint is None:
+        return None
+    return str(add_params_to_uri(metadata.end_session_endpoint, [("client_id", plan.client_id)]))
+
+
 def check_callback(query: Mapping[str, Sequence[str]], metadata: Metadata, secret: LoginSecret) -> str:
     """The code that the provider gave. Raises OidcRefused: (1) another browser's or no state, (2) another
     issuer's callback (mix-up, RFC 9207), (3) the provider's refusal, (4) no code."""
     single = {name: values[0] for name, values in query.items() if len(values) == 1}
     if len(single) != len(query):
-        raise OidcRefused("the provider's answer repeats a parameter")
+        raise OidcRefused(Cause.ANSWER)
     same = hmac.compare_digest(single.get("state", "").encode(), secret.state.encode())
     if not secret.value or not same:  # (1)
-        raise OidcRefused("this sign-in was not begun in this browser, or is over; begin again")
+        raise OidcRefused(Cause.BROWSER)
     issuer = single.get("iss")
     if issuer != metadata.issuer and (issuer is not None or metadata.iss_parameter):  # (2)
-        raise OidcRefused("the answer comes from another provider")
+        raise OidcRefused(Cause.OTHER_PROVIDER)
     if "error" in single:  # (3)
-        raise OidcRefused("the provider refused the sign-in")
+        raise OidcRefused(Cause.SCOPES if single["error"] == "invalid_scope" else Cause.DENIED)
     code = single.get("code", "")
     if not code:  # (4)
-        raise OidcRefused("the provider's answer has no code")
+        raise OidcRefused(Cause.ANSWER)
     return code
 
 
@@ -212,18 +220,18 @@ def check_callback(query: Mapping[str, Sequence[str]], metadata: Metadata, secre
 
 def read_tokens(content: bytes) -> tuple[str, str | None]:
     """(ID token, access token). Raises OidcRefused."""
-    values = _object(content, "the provider's tokens")
+    values = _object(content)
     token, access = values.get("id_token"), values.get("access_token")
     if not isinstance(token, str) or len(token) > _LONGEST_TOKEN:
-        raise OidcRefused("the provider gave no ID token")
+        raise OidcRefused(Cause.ANSWER)
     return token, access if isinstance(access, str) else None
 
 
 def read_jwks(content: bytes) -> tuple[dict[str, Any], ...]:
     """The keys. Raises OidcRefused."""
-    keys = _object(content, "the provider's keys").get("keys")
+    keys = _object(content).get("keys")
     if not isinstance(keys, list):
-        raise OidcRefused("the provider's keys: not a JWKS")
+        raise OidcRefused(Cause.ANSWER)
     return tuple(key for key in keys if isinstance(key, dict))
 
 
@@ -240,10 +248,10 @@ def verify_id_token(
     try:
         header = jwt.get_unverified_header(token)
     except jwt.InvalidTokenError as exc:
-        raise OidcRefused("the ID token is no JWT") from exc
+        raise OidcRefused(Cause.ANSWER) from exc
     algorithm = header.get("alg")
     if algorithm not in plan.algorithms:  # (1)
-        raise OidcRefused("the ID token has an algorithm that is not taken")
+        raise OidcRefused(Cause.ALGORITHM)
     key = _key_of(header, jwks, algorithm)  # (2)
     try:  # (3)
         claims = jwt.decode(
@@ -262,7 +270,7 @@ def verify_id_token(
             },
         )
     except jwt.PyJWTError as exc:
-        raise OidcRefused("the signature of the ID token does not verify") from exc
+        raise OidcRefused(Cause.SIGNATURE) from exc
     _check_claims(claims, header, plan, nonce=nonce, access_token=access_token, now=now)  # (4)
     return claims
 
@@ -280,9 +288,9 @@ def _key_of(header: Mapping[str, Any], jwks: Sequence[Mapping[str, Any]], algori
         except jwt.PyJWTError:
             continue  # a key of another kind
     if not fitting:
-        raise UnknownKey("the provider publishes no key of that name")
+        raise UnknownKey
     if len(fitting) > 1:
-        raise OidcRefused("the ID token does not say which of the provider's keys signed it")
+        raise OidcRefused(Cause.KEY)
     return fitting[0]
 
 
@@ -307,13 +315,20 @@ def _check_claims(
     try:
         CodeIDToken(claims, header, wanted, params).validate(now=seconds, leeway=int(LEEWAY.total_seconds()))
     except (JoseError, AuthlibBaseError, TypeError, ValueError, AttributeError) as exc:
-        raise OidcRefused("a claim of the ID token does not hold") from exc
+        raise OidcRefused(_claim_cause(exc)) from exc
     age = seconds - int(claims["iat"])
     if not -LEEWAY.total_seconds() <= age <= (FRESH + LEEWAY).total_seconds():
-        raise OidcRefused("the ID token is not of this sign-in")
+        raise OidcRefused(Cause.CLOCK)
     subject = claims["sub"]
     if not isinstance(subject, str) or not 0 < len(subject) <= 255:
-        raise OidcRefused("the ID token names nobody")
+        raise OidcRefused(Cause.CLAIM)
+
+
+def _claim_cause(exc: Exception) -> Cause:
+    """A claim that is not there is another matter than one that says something else."""
+    if isinstance(exc, ClaimError) and not isinstance(exc, MissingClaimError):
+        return _CLAIM_CAUSES.get(exc.claim, Cause.CLAIM)
+    return Cause.CLAIM
 
 
 # ---- who it is -----------------------------------------------------------------------------------
@@ -351,7 +366,7 @@ def claimed(claims: Mapping[str, Any], plan: ProviderPlan) -> Claimed:
     if plan.side_claim is not None:
         sides = {plan.sides[v] for v in _values(claims, plan.side_claim) if v in plan.sides}
         if len(sides) != 1:
-            raise OidcNoAccount("the provider does not say on whose side the person is")
+            raise OidcNoAccount(Cause.SIDE)
         side = sides.pop()
     name = claims.get(plan.name_claim)
     shown = claims.get("name")

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.core import oidc
-from gateway.core.oidc import LoginSecret, Metadata, OidcNoAccount, OidcRefused, ProviderPlan
+from gateway.core.oidc import LoginSecret, Metadata, ProviderPlan
+from gateway.core.oidc_causes import CAUSES, Cause, OidcNoAccount, OidcRefused, UnknownKey
 from gateway.core.roles import Role, Side
 from tests.fixtures.oidc_provider import new_key, public_jwk
 
@@ -137,11 +138,30 @@ FORGED: dict[str, Callable[[], str]] = {
 }
 
 
+CAUSE_OF: dict[str, Cause] = {
+    **dict.fromkeys(
+        ("no signature", "public key as secret", "another algorithm of the same key", "RS512 is not taken"),
+        Cause.ALGORITHM,
+    ),
+    **dict.fromkeys(("signed by a stranger", "changed after signing"), Cause.SIGNATURE),
+    **dict.fromkeys(("a key of another name", "another kind of key"), Cause.KEY),
+    **dict.fromkeys(("no JWT", "empty"), Cause.ANSWER),
+    **dict.fromkeys(("another issuer", "issuer with a slash"), Cause.ISSUER),
+    **dict.fromkeys(("another audience", "authorised for another party"), Cause.AUDIENCE),
+    **dict.fromkeys(("expired", "not yet", "issued in the future", "issued long ago"), Cause.CLOCK),
+    "another nonce": Cause.NONCE,
+}
+"""What an operator reads; for all others that a claim is missing or wrong."""
+
+
 @pytest.mark.parametrize("attack", FORGED)
 def test_forged_tokens(attack: str) -> None:
-    """Each is refused as a sign-in, never with an error of a library."""
-    with pytest.raises(OidcRefused):
+    """Each is refused as a sign-in with its cause, never with an error of a library."""
+    with pytest.raises(OidcRefused) as refused:
         verify(FORGED[attack](), access="at")
+    expected = CAUSE_OF.get(attack, Cause.CLOCK if attack == "times as text" else Cause.CLAIM)
+    assert refused.value.cause is expected
+    assert refused.value.detail == CAUSES[expected].en
 
 
 def test_two_keys_that_fit_need_a_name() -> None:
@@ -155,7 +175,7 @@ def test_two_keys_that_fit_need_a_name() -> None:
 def test_a_key_for_encryption_signs_nothing() -> None:
     """``use`` and ``alg`` of a published key bind it."""
     for change in ({"use": "enc"}, {"alg": "PS256"}):
-        with pytest.raises(oidc.UnknownKey):
+        with pytest.raises(UnknownKey):
             verify(token(), jwks=({**JWKS[0], **change},))
 
 
@@ -222,21 +242,40 @@ GOOD_META = {
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "cause"),
     [
-        {"issuer": "https://evil.example"},
-        {"issuer": PLAN.issuer + "/"},
-        {"token_endpoint": "http://id.example/t"},
-        {"jwks_uri": None},
-        {"authorization_endpoint": 7},
-        {"jwks_uri": "file:///etc/passwd"},
+        ({"issuer": "https://evil.example"}, Cause.ISSUER),
+        ({"issuer": PLAN.issuer + "/"}, Cause.ISSUER),
+        ({"token_endpoint": "http://id.example/t"}, Cause.PLAIN_HTTP),
+        ({"jwks_uri": None}, Cause.ANSWER),
+        ({"authorization_endpoint": 7}, Cause.ANSWER),
+        ({"jwks_uri": "file:///etc/passwd"}, Cause.ANSWER),
+        ({"end_session_endpoint": "http://id.example/out"}, Cause.PLAIN_HTTP),
+        ({"end_session_endpoint": "javascript:alert(1)"}, Cause.ANSWER),
     ],
 )
-def test_metadata_that_is_refused(changes: dict[str, Any]) -> None:
+def test_metadata_that_is_refused(changes: dict[str, Any], cause: Cause) -> None:
     """Another issuer's, or an address that is not https."""
     assert oidc.read_metadata(json.dumps(GOOD_META).encode(), PLAN).token_endpoint.endswith("/t")
-    with pytest.raises(OidcRefused):
+    with pytest.raises(OidcRefused) as refused:
         oidc.read_metadata(json.dumps(GOOD_META | changes).encode(), PLAN)
+    assert refused.value.cause is cause
+
+
+def test_the_way_out() -> None:
+    """With our client id and nothing of the person; None where the provider has no such address."""
+    assert oidc.leaving_url(META, PLAN) is None
+    content = json.dumps(GOOD_META | {"end_session_endpoint": "https://id.example/out?x=1"}).encode()
+    url = oidc.leaving_url(oidc.read_metadata(content, PLAN), PLAN)
+    assert url == "https://id.example/out?x=1&client_id=passerelle"
+
+
+def test_every_cause_has_words() -> None:
+    """One text for each cause and language, none twice, each a sentence."""
+    assert set(CAUSES) == set(Cause)
+    for texts in ([w.en for w in CAUSES.values()], [w.fr for w in CAUSES.values()]):
+        assert len(set(texts)) == len(Cause)
+        assert all(text.endswith(".") and text[0].isupper() for text in texts)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b'{"keys": 1}', b'{"id_token": 7}'])

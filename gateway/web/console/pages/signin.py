@@ -8,12 +8,14 @@ from typing import Any, Final
 import aiohttp_jinja2
 from aiohttp import web
 
-from gateway.core.errors import DeliveryError, InvalidParameter, NotFound, PasserelleError
-from gateway.core.oidc import LoginSecret, OidcNoAccount, OidcRefused
+from gateway.core.errors import InvalidParameter, NotFound
+from gateway.core.oidc import LoginSecret
+from gateway.core.oidc_causes import CAUSES, OidcAway, OidcFault, OidcNoAccount
 from gateway.core.people import CodeRefused, SignInLocked, SignInRefused
 from gateway.flows import account, oidc, signin
 from gateway.flows.oidc import Provider
 from gateway.flows.people import SignedIn
+from gateway.logs import get_logger
 from gateway.web.console.context import language_of
 from gateway.web.console.i18n import N_
 from gateway.web.console.qr import qr_svg
@@ -59,6 +61,8 @@ def wait_minutes(request: web.Request, exc: SignInLocked) -> int:
 
 def _render(request: web.Request, template: str, status: int = 200, **context: Any) -> web.StreamResponse:
     context.setdefault("error", None)
+    context.setdefault("cause", None)
+    context.setdefault("left", None)
     context.setdefault("minutes", None)
     context.setdefault("next", safe_target(request.query.get("next", "")))
     return aiohttp_jinja2.render_template(template, request, context, status=status)
@@ -88,7 +92,11 @@ def pending(request: web.Request) -> Current:
 
 
 async def login_page(request: web.Request) -> web.StreamResponse:
-    return _login(request)
+    services = _services(request)
+    left = None
+    if request.query.get("left") == "provider" and services.provider is not None:
+        left = await oidc.leaving(services.provider, services.people)
+    return _login(request, left=left)
 
 
 async def login(request: web.Request) -> web.StreamResponse:
@@ -183,7 +191,8 @@ async def logout(request: web.Request) -> web.StreamResponse:
     current = request.get(CURRENT)
     if current is not None:
         await signin.sign_out(_services(request).people, current.session, current.record)
-    response = web.HTTPSeeOther(LOGIN)
+    came_from_there = current is not None and current.record.issuer is not None
+    response = web.HTTPSeeOther(f"{LOGIN}?left=provider" if came_from_there else LOGIN)
     remove_cookie(request, response, COOKIE)
     raise response
 
@@ -199,16 +208,20 @@ def _provider(request: web.Request) -> Provider:
 
 
 def _callback_url(request: web.Request) -> str:
-    return f"{_services(request).exchange.issuer}{LOGIN}/provider/callback"
+    return _services(request).exchange.issuer + oidc.CALLBACK
 
 
-def _not_in(request: web.Request, exc: PasserelleError) -> web.StreamResponse:
-    """Why nobody came in."""
+def _not_in(request: web.Request, exc: OidcFault) -> web.StreamResponse:
+    """Why nobody came in: one sentence for the person, the cause for whoever can mend it, and in the log."""
+    get_logger().warning("signin.provider", code=exc.code, reason=exc.cause.value)
+    error = PROVIDER_FAILED
     if isinstance(exc, OidcNoAccount):
-        return _login(request, 403, error=NO_ACCOUNT)
-    if isinstance(exc, OidcRefused):
-        return _login(request, 401, error=PROVIDER_FAILED)
-    return _login(request, 503, error=PROVIDER_AWAY)
+        error = NO_ACCOUNT
+    elif isinstance(exc, OidcAway):
+        error = PROVIDER_AWAY
+    words = CAUSES[exc.cause]
+    said = words.fr if language_of(request) == "fr" else words.en
+    return _login(request, exc.http_status, error=error, cause=exc.cause.value, said=said)
 
 
 async def to_provider(request: web.Request) -> web.StreamResponse:
@@ -220,7 +233,7 @@ async def to_provider(request: web.Request) -> web.StreamResponse:
             redirect_uri=_callback_url(request),
             language=language_of(request),
         )
-    except (OidcRefused, DeliveryError) as exc:
+    except OidcFault as exc:
         return _not_in(request, exc)
     response = web.HTTPSeeOther(url)
     seconds = int(oidc.BEGUN.total_seconds())
@@ -242,7 +255,7 @@ async def from_provider(request: web.Request) -> web.StreamResponse:
             address=address_of(request),
             agent=agent_of(request),
         )
-    except (OidcRefused, OidcNoAccount, DeliveryError) as exc:
+    except OidcFault as exc:
         response = _not_in(request, exc)
         remove_cookie(request, response, PROVIDER_COOKIE)
         return response
