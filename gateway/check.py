@@ -13,9 +13,10 @@ from pydantic import BaseModel
 
 from gateway.config import Settings
 from gateway.core.errors import ConfigError, PasserelleError
+from gateway.flows import oidc
 from gateway.flows.operators_file import OPERATORS_FILE
 from gateway.flows.ports import Store
-from gateway.instance import Instance
+from gateway.instance import Instance, url_of
 from gateway.keys import files
 
 _SOON = dt.timedelta(days=30)
@@ -81,6 +82,25 @@ async def check_database(store: Store) -> tuple[Finding, ...]:
     return tuple(found)
 
 
+async def check_provider(folder: Path) -> tuple[Finding, ...]:
+    """The OIDC provider, tried without anybody signing in: the way there, its issuer and keys, our id and
+    secret. Nothing where none is set; never raises for what it finds there."""
+    try:
+        instance = Instance.load(folder)
+        provider = instance.provider()
+        if provider is None:
+            text = "no provider is set: people sign in with local accounts"
+            return (Finding(level=Level.OK, setting="oidc", text=text),)
+        part = instance.settings.uk_api
+        base = part.public_url or url_of(part.host, part.port, tls=part.tls)
+        callback = base.rstrip("/") + oidc.CALLBACK
+        await oidc.examine(provider, instance.clock.now(), redirect_uri=callback)
+    except PasserelleError as exc:
+        return (Finding(level=Level.ERROR, setting="oidc", text=exc.detail),)
+    text = f"the provider answers, and knows our id and secret; registered there must be {callback}"
+    return (Finding(level=Level.OK, setting="oidc", text=text),)
+
+
 def _findings(instance: Instance) -> Iterator[Finding]:
     yield Finding(level=Level.OK, setting="settings", text="the settings are complete and known")
     for name in unsafe_settings(instance.settings):
@@ -96,6 +116,8 @@ def _findings(instance: Instance) -> Iterator[Finding]:
     )
     for setting, load in parts:
         yield _loaded(setting, load)
+    if instance.settings.oidc.issuer is not None:
+        yield _loaded("oidc", instance.provider)
     if not any((instance.folder / instance.settings.keys.clients).glob("*.toml")):
         yield Finding(level=Level.WARNING, setting="keys.clients", text="no UK client is registered yet")
     if (instance.folder / OPERATORS_FILE).exists():

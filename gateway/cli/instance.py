@@ -13,7 +13,7 @@ import typer
 import uvloop
 
 from gateway.bootstrap import Instance, run_gateway, run_worker
-from gateway.check import Finding, Level, check_database, check_settings
+from gateway.check import Finding, Level, check_database, check_provider, check_settings
 from gateway.cli.common import JsonOption, err, fail, opened, options, out, print_json, run, show
 from gateway.cli.setup import make_instance, register_client
 from gateway.config import load_settings
@@ -118,6 +118,9 @@ def check(
         False, "--database", help="Also open the database: its schema, and who may manage users."
     ),
     live: bool = typer.Option(False, "--live", help="Also ask the running gateway on this machine."),
+    provider: bool = typer.Option(
+        False, "--provider", help="Also ask the OIDC provider, with our client id and secret."
+    ),
     as_json: bool = JsonOption,
 ) -> None:
     """Tell what is wrong, weak or about to expire in the instance; exit status 1 on any error."""
@@ -128,6 +131,8 @@ def check(
             return found
         if database:
             found += await _database()
+        if provider:
+            found += await check_provider(options.folder)
         if live:
             found.append(await _live(options.folder))
         return found

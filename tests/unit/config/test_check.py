@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from gateway.check import Level, check_database, check_settings
+from gateway.check import Level, check_database, check_provider, check_settings
 from gateway.clock import SystemClock
 from gateway.core.errors import ConfigError
 from gateway.core.roles import Role, Side
@@ -182,3 +183,17 @@ def test_a_partner_needs_both_certificates(world: World, gone: str) -> None:
     (world.uk / "trust" / "fr" / "party" / gone).unlink()
     with pytest.raises(ConfigError, match="party"):
         Instance.load(world.uk).load_partner()
+
+
+async def test_a_provider_that_cannot_be_asked(world: World) -> None:
+    """None is no error; a secret that is not there is one, with and without asking the provider."""
+    (finding,) = await check_provider(world.uk)
+    assert (finding.level, finding.setting) == (Level.OK, "oidc")
+    text = (world.uk / "passerelle.toml").read_text("utf-8")
+    for name, value in (("issuer", "https://id.example"), ("client_id", "x"), ("client_secret_file", "no")):
+        text = re.sub(rf'(?m)^# {name} = ""', f'{name} = "{value}"', text)
+    (world.uk / "passerelle.toml").write_text(text, "utf-8")
+    (finding,) = await check_provider(world.uk)
+    assert finding.level is Level.ERROR
+    assert "oidc.client_secret_file" in finding.text
+    assert errors(world.uk) == ["oidc"]
