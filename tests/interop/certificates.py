@@ -141,5 +141,22 @@ class Certificates:
         return anchors
 
 
+def tls_for(host: str, *, ended: bool = False) -> Pair:
+    """Of a server with that name and no other; ``ended`` yesterday."""
+    key = pki.private_key(f"interop tls {host}")
+    certificate = pki.issue(
+        pki.name(host),
+        key.public_key(),
+        pki.authority("Interop CA"),
+        not_before=now() - 30 * pki.DAY,
+        not_after=now() + (-1 if ended else 30) * pki.DAY,
+        extensions=(
+            (x509.SubjectAlternativeName([x509.DNSName(host)]), False),
+            (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
+        ),
+    )
+    return Pair(key, certificate)
+
+
 def now() -> dt.datetime:
     return SystemClock().now()

@@ -33,9 +33,9 @@ from tests.interop.agreement import SUITES
 from tests.interop.certificates import Certificates
 from tests.interop.gateway_plays import NEWER, PULLED, PUSHED, Ministry
 from tests.interop.line import line
+from tests.interop.maven import PeerMissing
 from tests.interop.ours import OurEnd, our_end
 from tests.interop.phase4 import (
-    PeerMissing,
     Phase4,
     french_configuration,
     ministry_configuration,

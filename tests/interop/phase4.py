@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 import time
 import urllib.error
@@ -29,62 +26,14 @@ from gateway.partners.pmodes import Product, pmode_files
 from tests.fixtures.world import World, free_port
 from tests.interop.agreement import RSA_PMODES, header_json, pmode_json
 from tests.interop.certificates import Certificates
+from tests.interop.maven import PeerBroken, built
 
 Files = tuple[Path, Path]
 """PEM files of a private key and of its certificate chain."""
 SOURCES = Path(__file__).parent / "peer"
-BUILDS = Path(__file__).parents[2] / "build" / "interop-peer"
-"""Ignored by git; one folder per version of the sources."""
 START_SECONDS = 60.0
 SEND_SECONDS = 180.0
 HEAP = "768m"
-
-
-class PeerMissing(Exception):
-    """Java or Maven is not installed: nothing can be run."""
-
-
-class PeerBroken(Exception):
-    """The peer does not build or start: a failure, not a reason to skip. The text says why."""
-
-
-def _source_hash() -> str:
-    digest = hashlib.sha256()
-    for path in sorted(p for p in SOURCES.rglob("*") if p.is_file()):
-        digest.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def build() -> Path:
-    """The folder with ``classes`` and ``lib``, built by Maven when these sources were not built before.
-
-    Raises PeerMissing without Java or Maven, PeerBroken when Maven fails.
-    """
-    for tool in ("java", "mvn"):
-        if shutil.which(tool) is None:
-            raise PeerMissing(f"{tool} is not installed (Java 17 and Maven are needed)")
-    BUILDS.mkdir(parents=True, exist_ok=True)
-    with (BUILDS / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        folder = BUILDS / _source_hash()
-        target = folder / "target"
-        if not (folder / "done").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(SOURCES, folder)
-            _maven(folder)
-            (folder / "done").touch()
-    return target
-
-
-def _maven(folder: Path) -> None:
-    """Offline first: everything may be there already; else once more with downloads."""
-    for arguments in (["-o"], ["-U"]):
-        run = subprocess.run(
-            ["mvn", "-q", "-B", *arguments, "process-classes"], cwd=folder, capture_output=True, text=True
-        )
-        if run.returncode == 0:
-            return
-    raise PeerBroken(f"Maven could not build the peer:\n{run.stdout[-3000:]}")
 
 
 @dataclass
@@ -301,7 +250,7 @@ def running(folder: Path, configure: Callable[[Path], tuple[int, int]]) -> Itera
 
     Raises PeerMissing, PeerBroken.
     """
-    target = build()
+    target = built(SOURCES, "interop-peer")
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     as4_port, control_port = configure(folder)
     command = [
