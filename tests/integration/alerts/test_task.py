@@ -163,17 +163,22 @@ async def test_it_runs_on_after_bugs_and_outages(
     switch, store = outage
     async with make_desk(store, uk()) as desk:
         desk.change_plan(interval=dt.timedelta(seconds=0.05))
+        desk.change_policy(
+            database_down=dt.timedelta(hours=1)
+        )  # this outage is not told, however slow we are
         desk.mailer = mailer(post_office)
         look = Look()
         look.around = ZeroDivisionError()
         task = watcher(desk, look)
         async with alerting(task):
-            await until(lambda: look.looks > 3)
+            await until(lambda: look.looks > 3, seconds=60)
             look.around = dataclasses.replace(AROUND, disk_free=0)
-            await until(lambda: len(post_office.got) == 1)
+            # not only arrived: written down too, or it is rightly sent once more after the outage
+            await until(lambda: _states(store, NoticeState.SENT), seconds=60)
+            assert len(post_office.got) == 1
             await switch.off()
             seen = look.looks
-            await until(lambda: look.looks > seen + 2)
+            await until(lambda: look.looks > seen + 2, seconds=60)
             await switch.on()
             look.around = AROUND
             await until(lambda: len(post_office.got) == 2, seconds=60)
@@ -181,6 +186,14 @@ async def test_it_runs_on_after_bugs_and_outages(
             "[Passerelle] Opened",
             "[Passerelle] Cleared",
         ]
+
+
+async def _states(store: SqlStore, *states: NoticeState) -> bool:
+    """Whether the notices of the one alert are these."""
+    async with store.begin(read_only=True) as tx:
+        for alert in (await tx.list_alerts(AlertFilter())).items:
+            return tuple(n.state for n in await tx.alert_notices(alert.alert_id)) == states
+    return False
 
 
 async def test_a_node_gives_signs_of_life_and_says_goodbye(desk: Desk) -> None:
@@ -201,8 +214,10 @@ async def test_a_notice_is_sent_as_soon_as_it_is_there(desk: Desk, post_office: 
     """The sender is woken: nobody waits for the next half minute."""
     desk.change_plan(recipients=(uk(),))
     desk.mailer = mailer(post_office)
-    async with alerting(watcher(desk)):
-        await asyncio.sleep(0.5)  # it has looked and sleeps
+    look = Look()
+    async with alerting(watcher(desk, look)):
+        await until(lambda: look.looks, seconds=60)
+        await asyncio.sleep(0.5)  # it has looked and sent, and sleeps
         await flow.test(desk.exchange, actor="operator:ada")
-        await until(lambda: post_office.got, seconds=5)
+        await until(lambda: post_office.got, seconds=20)
     assert post_office.subjects == ["[Passerelle] Test"]
