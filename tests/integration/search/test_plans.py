@@ -7,24 +7,27 @@ it looks for is spread evenly.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import asyncpg
 import pytest
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from bench.console import filters
 from bench.fill import FRANCE, fill_postgresql, fill_sqlite
 from contracts.codes import Direction
+from gateway.core.treaty.quotas import QuotaKind
 from gateway.flows.message_search import narrow, parse
+from gateway.flows.ports import Transaction
 from gateway.flows.ports_search import MessageFilter
 from gateway.store import cursors, listing, migrate, open_store
 from gateway.store.migrate import asyncpg_url
@@ -90,11 +93,12 @@ def _visited(plan: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
         yield from _visited(part)
 
 
-async def _explained(url: str, statements: list[Statement]) -> int:
-    """Rows that were read in all; no table of messages is read from one end to the other."""
+async def _explained(url: str, statements: list[Statement], *, careful: bool = True) -> int:
+    """Rows that were read in all; no table of messages is read from one end to the other. ``careful``: with
+    the settings of the listing."""
     connection, read = await _connect(url), 0
     try:
-        for setting in ("enable_bitmapscan", "enable_seqscan", "jit"):  # as the listing sets them
+        for setting in ("enable_bitmapscan", "enable_seqscan", "jit") if careful else ():
             await connection.execute(f"SET {setting} = off")
         for sql, values in statements:
             [(text,)] = await connection.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *values)
@@ -168,3 +172,111 @@ async def test_the_first_page_is_read_from_indexes(
     assert all(row.closed_at is None for row in (*breached, *warned))
     assert breached
     assert warned
+
+
+@contextlib.contextmanager
+def _listened() -> Iterator[list[Statement]]:
+    """Every SELECT that any store of this process runs meanwhile."""
+    run: list[Statement] = []
+
+    def hear(*call: Any) -> None:
+        if call[2].lstrip().upper().startswith("SELECT"):
+            run.append((call[2], call[3]))
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    try:
+        yield run
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
+
+
+@pytest.fixture(scope="module")
+def queues(sqlite_year: Path, postgresql_year: str) -> dict[str, str]:
+    """Both years, with requests that wait for their quota and the clock of every request there ever was."""
+    waits = (
+        "UPDATE messages SET status = 'held', code = 'quota.readmissions' WHERE type = 'ReadmissionRequest'"
+        " AND status = 'held'"
+    )
+    limits = (
+        "INSERT INTO deadlines (reference, clock, message_id, zone, started_at, due_at, state, warnings)"
+        " SELECT reference, 'request', message_id, 'Europe/London', received_at, received_at + 1209600000,"
+        " CASE WHEN status = 'held' THEN 'open' ELSE 'met' END, 0 FROM messages"
+        " WHERE type = 'ReadmissionRequest'"
+    )
+    with sqlite3.connect(sqlite_year) as raw:
+        for statement in (waits, limits):
+            raw.execute(statement)
+    raw.close()
+
+    async def fill() -> None:
+        connection = await _connect(postgresql_year)
+        for statement in (waits, limits, "ANALYZE messages", "ANALYZE deadlines"):
+            await connection.execute(statement)
+        await connection.close()
+
+    asyncio.run(fill())
+    return {"sqlite": f"sqlite:///{sqlite_year}", "postgresql": postgresql_year}
+
+
+async def _marks(tx: Transaction) -> object:
+    return [await tx.route_marks(direction) for direction in Direction]
+
+
+async def _half_approved(tx: Transaction) -> object:
+    return [await tx.half_approved(limit=5), await tx.count_half_approved()]
+
+
+async def _running_out(tx: Transaction) -> object:
+    begin = NOW - dt.timedelta(days=400)
+    return [await tx.running_out(kind, "request", now=begin, until=NOW, limit=20) for kind in QuotaKind]
+
+
+_FEW = "USING INDEX ix_messages_inbox"
+"""The one index that holds nothing but what waits in the inbox: its first entry is taken."""
+READINGS: dict[str, tuple[Callable[[Transaction], Awaitable[object]], int]] = {
+    # what is read, and how many rows that may take: each mark is the first of a stretch of an index
+    "marks of the routes": (_marks, 100),
+    "half-approved holds": (_half_approved, 100),
+    "requests whose quota comes too late": (_running_out, 100),
+}
+
+
+@pytest.mark.parametrize("what", READINGS)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_readings_of_the_first_page_and_of_alerts_count_few_rows(
+    queues: dict[str, str], kind: str, what: str
+) -> None:
+    """As the databases plan them by themselves: no passing over messages or deadlines, and few rows."""
+    reading, most = READINGS[what]
+    store = open_store(queues[kind], keyring=PlainKeys())
+    with _listened() as run:
+        async with store.begin(read_only=True) as tx:
+            run.clear()
+            found = await reading(tx)
+            seen = list(run)
+    await store.close()
+    assert found
+    assert seen
+    if kind == "postgresql":
+        read = await _explained(queues[kind], seen, careful=False)
+        assert read <= most, read
+        return
+    raw = sqlite3.connect(queues[kind].removeprefix("sqlite:///"))
+    for sql, values in seen:
+        steps = [row[-1] for row in raw.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+        walked = [s for s in steps if s.startswith(("SCAN messages", "SCAN deadlines"))]
+        assert not [s for s in walked if not s.endswith(_FEW)], steps
+        assert not [s for s in steps if "deadlines" in s and "message_id=?" not in s], steps
+    raw.close()
+
+
+async def test_the_queue_of_the_year_is_not_empty(queues: dict[str, str]) -> None:
+    """So that the row counts above count something: many requests, few of them waiting."""
+    for url in queues.values():
+        store = open_store(url, keyring=PlainKeys())
+        async with store.begin(read_only=True) as tx:
+            found = await tx.running_out(
+                QuotaKind.READMISSIONS, "request", now=NOW - dt.timedelta(days=400), until=NOW, limit=1
+            )
+        await store.close()
+        assert found.count > len(found.messages) == 1
