@@ -17,8 +17,8 @@ ROWS: Final = (
         piled=False,
         name=Words(en="Certificate ends", fr="Fin de validité d'un certificat"),
         title=Words(
-            en="Certificate {subject}: days left {value}",
-            fr="Certificat {subject} : jours restants {value}",
+            en="Certificate {subject}: {term}",
+            fr="Certificat {subject} : {term}",
         ),
         cause=Words(
             en="The certificate is about to end or has ended. After its end messages are refused.",

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.core.errors import Side
+from gateway.core.words import Words as Words
 
 
 class AlertKind(StrEnum):
@@ -20,8 +21,8 @@ class AlertKind(StrEnum):
     REFUSED_HERE = "refused_here"
     PRIVACY_BREACH = "privacy_breach"
     BALANCE_THRESHOLD = "balance_threshold"
-    AUDIT_CHAIN = "audit_chain"
     QUOTA_WAIT = "quota_wait"
+    AUDIT_CHAIN = "audit_chain"
     DISK_SPACE = "disk_space"
     DATABASE = "database"
     WORKER_STOPPED = "worker_stopped"
@@ -50,18 +51,6 @@ class Ends(StrEnum):
     """The gateway sees that it is over."""
     ACKNOWLEDGEMENT = "acknowledgement"
     """It has happened and cannot end by itself: an operator has dealt with it."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Words:
-    """The same text in both languages."""
-
-    en: str
-    fr: str
-
-    def of(self, language: str) -> str:
-        """English unless ``language`` is ``fr``."""
-        return self.fr if language == "fr" else self.en
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

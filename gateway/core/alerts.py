@@ -18,6 +18,7 @@ from gateway.core import roles
 from gateway.core.alert_kinds import KINDS, AlertKind, Ends, Severity, Words
 from gateway.core.errors import Side
 from gateway.core.quiet import QuietHours as QuietHours
+from gateway.core.terms import days_left
 
 MOST_MESSAGES: Final = 20
 """Message ids that an alert names; the lists behind it show all."""
@@ -121,9 +122,9 @@ class AlertPolicy:
     backlog_age: dt.timedelta = dt.timedelta(minutes=15)
     certificate_days: tuple[int, ...] = (60, 30, 7, 1)
     """Falling. The last step is critical, the one before it major, the others minor."""
-    disk_free_bytes: int = 1_000_000_000
     quota_left: dt.timedelta | None = dt.timedelta(days=3)
     """How long before its time limit a request that waits for its quota is told of; None: never."""
+    disk_free_bytes: int = 1_000_000_000
     worker_silent: dt.timedelta = dt.timedelta(minutes=3)
     """So long without a sign of any worker while messages are due."""
     node_gone: dt.timedelta = dt.timedelta(minutes=15)
@@ -140,11 +141,13 @@ def title(kind: AlertKind, count: int, facts: Facts, language: str) -> str:
 
 
 def fill(words: Words, count: int, facts: Facts, language: str) -> str:
-    """The text in that language with its places filled; a fact that is missing shows as a dash."""
+    """The text in that language with its places filled; a fact that is missing shows as a dash. ``{term}`` is
+    the value as days until an end."""
     french = language == "fr"
     subject = facts.get(SUBJECT_FR if french and SUBJECT_FR in facts else SUBJECT, "—")
     value = facts.get(VALUE_FR if french and VALUE_FR in facts else VALUE, "—")
-    return words.of(language).format(count=count, subject=subject, value=value)
+    term = days_left(value).of(language) if isinstance(value, int) else value
+    return words.of(language).format(count=count, subject=subject, value=value, term=term)
 
 
 # ---- from finding to incident -------------------------------------------------------------------

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
+
+_NBSP: Final = "\N{NO-BREAK SPACE}"
+_BEFORE: Final = re.compile(r" (?=[:;?!»])")
+_AFTER: Final = re.compile(r"(?<=«) ")
+
+
+def typeset(text: str) -> str:
+    """French text for a page: no sign of punctuation stands alone at the beginning or end of a line."""
+    return _BEFORE.sub(_NBSP, _AFTER.sub(_NBSP, text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +22,10 @@ class Words:
 
     en: str
     fr: str
+
+    def of(self, language: str) -> str:
+        """English unless ``language`` is ``fr``."""
+        return self.fr if language == "fr" else self.en
 
     def as_json(self) -> dict[str, str]:
         """``{"en": …, "fr": …}``."""

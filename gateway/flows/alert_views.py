@@ -12,6 +12,7 @@ from gateway.core.alert_records import Notice, NoticeAttempt
 from gateway.core.alert_words import EVENT_WORDS
 from gateway.core.alerts import Alert, Recipient, Via, fill
 from gateway.core.errors import NotFound
+from gateway.core.words import typeset
 from gateway.flows.exchange import Exchange
 from gateway.flows.ports import Transaction
 from gateway.flows.ports_alerts import AlertFilter
@@ -28,21 +29,14 @@ _LISTS: Final = {
     AlertKind.REFUSED_HERE: "/console/audit?action=message.refused&actor=party:{party}",
     AlertKind.PRIVACY_BREACH: "/console/audit?action=privacy.incident",
     AlertKind.BALANCE_THRESHOLD: "/console/balance",
-    AlertKind.AUDIT_CHAIN: "/console/audit",
     AlertKind.QUOTA_WAIT: "/console/held",
+    AlertKind.AUDIT_CHAIN: "/console/audit",
 }
 
 
 def both(words: Words) -> dict[str, str]:
     """English and French."""
     return {"en": words.en, "fr": typeset(words.fr)}
-
-
-def typeset(text: str) -> str:
-    """French text for a page: a sign of punctuation never begins a line."""
-    for mark in (":", ";"):
-        text = text.replace(f" {mark}", f"\N{NO-BREAK SPACE}{mark}")
-    return text.replace("« ", "«\N{NO-BREAK SPACE}").replace(" »", "\N{NO-BREAK SPACE}»")
 
 
 def _filled(words: Words, alert: Alert) -> dict[str, str]:

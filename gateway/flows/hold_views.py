@@ -9,21 +9,23 @@ from typing import Any
 from contracts.codes import Direction
 from gateway.core.errors import NotFound
 from gateway.core.records import AuditEntry, MessageRecord, MessageStatus
-from gateway.core.treaty.quotas import QuotaKind
+from gateway.core.treaty.quotas import FOLLOWS, QuotaKind
 from gateway.flows.exchange import Exchange
 from gateway.flows.holds import HELD, held, look
 from gateway.flows.ports import MessageFilter, Transaction
+from gateway.flows.ports_search import Bounded
 from gateway.flows.uk_receipts import instant
 
 Json = dict[str, Any]
 
 
 async def list_holds(
-    exchange: Exchange, *, cursor: str | None = None, limit: int = 50
+    exchange: Exchange, *, cursor: str | None = None, limit: int = 50, for_room: bool | None = None
 ) -> tuple[list[Json], str | None]:
-    """(what is held, oldest first; cursor of the next page or None). No content. Raises BadCursor."""
+    """(what is held, oldest first; cursor of the next page or None). No content. ``for_room``: only what
+    waits for room in a quota, or only the rest. Raises BadCursor."""
     now = exchange.clock.now()
-    where = MessageFilter(status=MessageStatus.HELD, direction=Direction.UK_TO_FR)
+    where = MessageFilter(status=MessageStatus.HELD, direction=Direction.UK_TO_FR, for_room=for_room)
     async with exchange.store.begin(read_only=True) as tx:
         page = await tx.list_messages(where, cursor=cursor, limit=limit, newest_first=False)
         rows = [await _row(tx, exchange, record, now) for record in page.items]
@@ -95,6 +97,13 @@ async def waiting(exchange: Exchange, kind: QuotaKind, *, limit: int = 200) -> l
         }
         for place, (record, case) in enumerate(zip(queue, cases, strict=True), start=1)
     ]
+
+
+async def followers(exchange: Exchange) -> Bounded:
+    """How many messages wait only because the case that they belong to does."""
+    where = MessageFilter(status=MessageStatus.HELD, direction=Direction.UK_TO_FR, code=FOLLOWS)
+    async with exchange.store.begin(read_only=True) as tx:
+        return await tx.count_messages(where)
 
 
 async def _row(tx: Transaction, exchange: Exchange, record: MessageRecord, now: dt.datetime) -> Json:

@@ -21,7 +21,7 @@ from gateway.flows.exchange import Exchange
 from gateway.flows.message_search import MessageQuery, canonical, narrow
 from gateway.flows.ports import Transaction
 from gateway.flows.ports_actions import BatchRecord
-from gateway.flows.ports_search import Bounded, Place, RouteMarks
+from gateway.flows.ports_search import Bounded, MessageFilter, Place, RouteMarks
 from gateway.flows.uk_receipts import instant
 
 Json = dict[str, Any]
@@ -56,8 +56,12 @@ class Need(StrEnum):
     DEAD_LETTERS = "dead_letters"
     NEGATIVE = "negative_acknowledgements"
     HELD = "held"
+    """For a decision; not what waits for room in a quota."""
     SECOND_PERSON = "second_person"
     """Held messages and batches that one operator has approved."""
+    QUOTA = "waiting_for_quota"
+    """Messages that wait for room in a quota, and those that follow them: nobody decides, they leave by
+    themselves."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,8 +117,8 @@ class Overview:
 
     @property
     def calm(self) -> bool:
-        """Nothing needs action."""
-        return not any(group.count.value for group in self.groups)
+        """Nothing needs action; what waits for room does not."""
+        return not any(group.count.value for group in self.groups if group.need is not Need.QUOTA)
 
 
 async def overview(exchange: Exchange, *, certificates: Sequence[Certificate] = ()) -> Overview:
@@ -127,8 +131,9 @@ async def overview(exchange: Exchange, *, certificates: Sequence[Certificate] = 
             await _pressing(tx, breached=False),
             await _messages(tx, Need.DEAD_LETTERS, MessageQuery(statuses=(MessageStatus.FAILED,)), now),
             await _messages(tx, Need.NEGATIVE, _refused(), now),
-            await _messages(tx, Need.HELD, MessageQuery(statuses=(MessageStatus.HELD,)), now),
+            await _held(tx, for_room=False),
             await _half_approved(tx),
+            await _held(tx, for_room=True),
         )
         routes = tuple(
             [
@@ -156,6 +161,16 @@ async def _messages(tx: Transaction, need: Need, query: MessageQuery, now: dt.da
     page = await tx.list_messages(where, limit=FIRST, newest_first=need is Need.NEGATIVE)
     count = await tx.count_messages(where, most=MOST)
     return Group(need=need, count=count, query=canonical(query), messages=page.items)
+
+
+async def _held(tx: Transaction, *, for_room: bool) -> Group:
+    """What waits for room is counted only: no row of it presses anybody."""
+    where = MessageFilter(status=MessageStatus.HELD, direction=Direction.UK_TO_FR, for_room=for_room)
+    count = await tx.count_messages(where, most=MOST)
+    if for_room:
+        return Group(need=Need.QUOTA, count=count, query=None)
+    page = await tx.list_messages(where, limit=FIRST, newest_first=False)
+    return Group(need=Need.HELD, count=count, query=None, messages=page.items)
 
 
 async def _pressing(tx: Transaction, *, breached: bool) -> Group:

@@ -44,6 +44,8 @@ class MessageFilter:
     """Only messages to France for which no receipt was verified."""
     queued_for: str | None = None
     """Only messages of which something waits in the outbox for this endpoint."""
+    for_room: bool | None = None
+    """True: only messages that wait for room in a quota, or follow a case that does; False: none of them."""
 
 
 class Place(NamedTuple):

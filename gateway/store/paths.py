@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, literal, literal_col
 
 from contracts.codes import Direction, MessageType
 from gateway.core.records import MessageStatus
+from gateway.core.treaty import quotas
 from gateway.flows.ports_search import MessageFilter
 from gateway.store import tables as t
 
@@ -145,7 +146,17 @@ def rests_of(where: MessageFilter) -> dict[str, Rest]:
         found["no_receipt"] = _unproven()
     if where.queued_for is not None:
         found["queued_for"] = _queued(where.queued_for)
-    return found | _times(where)
+    return found | _for_room(where) | _times(where)
+
+
+def _for_room(where: MessageFilter) -> dict[str, Rest]:
+    if where.for_room is None:
+        return {}
+    codes = sorted(quotas.WAITING)
+    if where.for_room:
+        return {"for_room": Rest(columns=("code",), holds=lambda c: c["code"].in_(codes))}
+    others = Rest(columns=("code",), holds=lambda c: or_(c["code"].is_(None), c["code"].not_in(codes)))
+    return {"for_room": others}
 
 
 def _times(where: MessageFilter) -> dict[str, Rest]:
@@ -186,6 +197,8 @@ def _branches(
         return _of_codes([where.code]), frozenset({"code"})
     if where.code_prefix is not None and codes is not None:
         return _of_codes(codes), frozenset({"code_prefix"})
+    if where.for_room:
+        return _of_codes(sorted(quotas.WAITING)), frozenset({"for_room"})
     if where.attempts_from is not None and tries is not None:
         branches = (Branch(columns=("attempts",), values=(n,), where="attempts >= 2") for n in tries)
         return tuple(branches), frozenset({"attempts"})

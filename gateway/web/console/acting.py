@@ -15,18 +15,11 @@ from gateway.core.batches import ReasonCode
 from gateway.core.errors import InvalidParameter
 from gateway.core.resend import Action, Verdict, Why
 from gateway.flows.once import AlreadyDone
+from gateway.web.console import reasons
 from gateway.web.console.i18n import N_
 from gateway.web.console.services import SERVICES
 
 TOKEN: Final = "once"  # noqa: S105 — the name of a field
-REASONS: Final[Mapping[str, str]] = {
-    ReasonCode.PARTNER_OUTAGE: N_("France could not be reached, and can be again"),
-    ReasonCode.PARTNER_CORRECTED: N_("France has corrected something on its side"),
-    ReasonCode.GATEWAY_CORRECTED: N_("Something was corrected here"),
-    ReasonCode.AGREED: N_("Agreed with the other side's operators"),
-    ReasonCode.NOT_NEEDED: N_("No longer needed, or sent in another way"),
-    ReasonCode.OTHER: N_("Another reason, in words"),
-}
 VERDICTS: Final[Mapping[str, tuple[str, str]]] = {
     Verdict.SAFE: ("good", N_("safe")),
     Verdict.UNCERTAIN: ("wait", N_("uncertain")),
@@ -91,7 +84,7 @@ class Question:
 def ask(request: web.Request, question: Question, *, status: int = 200) -> web.StreamResponse:
     """The page; its form carries a token that is used once."""
     once = request.app[SERVICES].exchange.clock.new_id()
-    values = {"q": question, "reasons": list(REASONS.items()), "once_field": TOKEN, "once": once}
+    values = {"q": question, "reasons": list(reasons.ACTION.items()), "once_field": TOKEN, "once": once}
     return aiohttp_jinja2.render_template("confirm.html", request, values, status=status)
 
 

@@ -11,7 +11,8 @@ from aiohttp import web
 
 from contracts import codelists
 from gateway.core.roles import Permission
-from gateway.web.console import times
+from gateway.core.terms import days_left
+from gateway.web.console import reasons, times, wording
 from gateway.web.console.i18n import N_, Language, number, plural, translate
 from gateway.web.console.live import live_areas
 from gateway.web.console.refusals import sentence
@@ -81,8 +82,12 @@ def _menu(request: web.Request) -> list[tuple[str, list[Entry]]]:
 
 
 def _link(request: web.Request, changes: dict[str, Any]) -> str:
-    """This page with some parameters changed; None removes one."""
-    kept = {name: value for name, value in request.query.items() if name not in changes and name != "lang"}
+    """This page with some parameters changed; None removes one. What an action answered is not said again."""
+    kept = {
+        name: value
+        for name, value in request.query.items()
+        if name not in changes and name not in {"lang", "done"}
+    }
     query = urlencode({**kept, **{name: value for name, value in changes.items() if value is not None}})
     return f"{request.path}?{query}" if query else request.path
 
@@ -104,12 +109,18 @@ async def page_context(request: web.Request) -> dict[str, Any]:
         "_": lambda text: translate(str(text), language),
         "n_": lambda one, many, count: plural(one, many, count, language),
         "colon": "\N{NO-BREAK SPACE}:" if language == "fr" else ":",
+        "semicolon": "\N{NO-BREAK SPACE};" if language == "fr" else ";",
+        "actor": lambda value: wording.actor(value, language),
+        "reason": lambda text: reasons.shown(text, language),
+        "basis": lambda value: wording.basis(value, language),
+        "days_left": lambda days: days_left(days).of(language),
         "num": lambda value: number(value, language),
         "label": lambda member: codelists.label(member, language),
         "zones": lambda value: times.both_zones(value, language),
         "day_of": lambda text: times.day(dt.date.fromisoformat(text), language),
         "day": lambda value: times.day(value, language),
         "age": lambda value: times.age(value, now, language),
+        "ago": lambda value: times.ago(value, now, language),
         "until": lambda value: times.until(value, now, language),
         "duration": lambda seconds: times.duration(seconds, language),
         "sentence": lambda code: translate(sentence(code), language),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
 from babel.messages.pofile import read_po
 
+from gateway.core.words import typeset
+
 Language = Literal["en", "fr"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "fr")
 FRENCH: Final = Path(__file__).parent / "locale" / "fr"
+_VALUE: Final = re.compile(r"[a-z]+(_[a-z]+)+")
 
 
 @cache
@@ -29,10 +33,11 @@ def N_(text: str) -> str:  # noqa: N802 — gettext's own name for "translated w
 
 
 def translate(text: str, language: Language) -> str:
-    """The text in that language; an English text without French is shown as it is."""
+    """The text in that language; an English text without French is shown as it is. A value of several words
+    (``transfer_notified``) is shown with blanks."""
     if language == "en":
-        return text
-    return french().get(text, text).replace(" ?", "\N{NO-BREAK SPACE}?")  # never alone on a line
+        return text.replace("_", " ") if _VALUE.fullmatch(text) else text
+    return typeset(french().get(text, text))
 
 
 def plural(one: str, many: str, count: int, language: Language) -> str:

@@ -70,6 +70,12 @@ def age(value: dt.datetime, now: dt.datetime, language: Language) -> str:
     return duration((now - value).total_seconds(), language)
 
 
+def ago(value: dt.datetime, now: dt.datetime, language: Language) -> str:
+    """Said of something that has happened: ``3 h 12 min ago`` or ``il y a 3 h 12 min``."""
+    text = age(value, now, language)
+    return f"il y a {text}" if language == "fr" else f"{text} ago"
+
+
 def until(value: dt.datetime, now: dt.datetime, language: Language) -> str:
     """How long until then: ``in 3 h 12 min``, or since when it has passed."""
     left = (value - now).total_seconds()

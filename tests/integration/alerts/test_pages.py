@@ -121,8 +121,8 @@ async def test_acknowledging_needs_a_reason_and_is_done_once(
     path, shown = await post(session, console, f"{where}/acknowledge", fields)
     assert path == f"{where}?done=acknowledged"
     assert "The alert is acknowledged." in shown
-    assert "told_other_side: ticket 4711" in shown
-    assert "operator:operator" in shown
+    assert "The other side is informed: ticket 4711" in shown
+    assert ", operator: The other side" in shown
     assert "in hand" in shown
     _, shown = await post(session, console, f"{where}/acknowledge", fields, status=409)
     assert "The alert is cleared or was acknowledged before." in shown

@@ -151,7 +151,7 @@ async def test_many_by_two_persons(console: Console, visitor: Visitors) -> None:
     assert await statuses(console.exchange, ids) == ["accepted"] * 4
     text = await page(operator, console, path)
     assert "finished" in text
-    assert "operator:supervisor" in text
+    assert "<dt>Second person</dt><dd>supervisor, " in text
     assert path in await page(operator, console, "/console/batches?state=done")
 
 

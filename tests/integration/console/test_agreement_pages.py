@@ -235,7 +235,7 @@ async def test_a_supervisor_raises_a_quota(console: Console) -> None:
         where, text = await post(session, console, f"{QUOTA}/change", CHANGE)
     assert where == f"{QUOTA}?done=changed"
     assert "The quota is changed." in text
-    assert "agreed: letter of Monday" in text
+    assert "Agreed by both sides: letter of Monday" in text
     async with console.store.begin(read_only=True) as tx:
         (change,) = await tx.quota_changes()
     assert (change.kind, change.persons, change.actor) == (QuotaKind.READMISSIONS, 60, "operator:supervisor")

@@ -57,6 +57,9 @@ def _single(records: list[MessageRecord]) -> dict[str, dict[str, Any]]:
         "no receipt": {"no_receipt": True},
         "queued": {"queued_for": ENDPOINT},
         "queued elsewhere": {"queued_for": "urn:nobody"},
+        "for room in a quota": {"for_room": True},
+        "not for room": {"for_room": False},
+        "held for a decision": {"status": MessageStatus.HELD, "for_room": False},
     }
 
 

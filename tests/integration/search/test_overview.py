@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from urllib.parse import parse_qs
 
 from contracts.codes import Direction, MessageType
 from gateway.core.errors import Side
 from gateway.core.records import Breaker, MessageRecord, MessageStatus
+from gateway.core.treaty import quotas
 from gateway.flows.alert_conditions import Certificate
 from gateway.flows.exchange import Exchange
+from gateway.flows.hold_views import list_holds
 from gateway.flows.message_search import narrow, parse
 from gateway.flows.overview import Need, Overview, matrix, overview, overview_view
 from gateway.store import SqlStore
@@ -49,6 +52,22 @@ async def test_each_figure_is_the_length_of_the_list_behind_it(store: SqlStore) 
             where = narrow(parse(parse_qs(cell.query)), now)
             assert cell.count == len([r for r in records if matches(r, where)])
     assert not seen.calm
+
+
+async def test_who_waits_for_a_quota_is_told_apart_from_who_waits_for_a_decision(store: SqlStore) -> None:
+    """Nobody decides about the former: no row of them presses, and they alone leave the page calm."""
+    exchange, records, _ = await _exchange(store)
+    held = [r for r in records if r.status is S.HELD and r.direction is Direction.UK_TO_FR]
+    waiting = [r.message_id for r in held if r.code in quotas.WAITING]
+    decided = [r.message_id for r in held if r.message_id not in waiting]
+    seen = await overview(exchange)
+    assert waiting
+    assert _group(seen, Need.HELD) == (len(decided), decided[:5])
+    assert _group(seen, Need.QUOTA) == (len(waiting), [])
+    listed, _ = await list_holds(exchange, limit=100, for_room=False)
+    assert [row["message_id"] for row in listed] == decided
+    alone = dataclasses.replace(seen, groups=tuple(g for g in seen.groups if g.need is Need.QUOTA))
+    assert alone.calm
 
 
 async def test_dead_letters_come_oldest_first(store: SqlStore) -> None:

@@ -15,19 +15,13 @@ from gateway.flows import alert_views
 from gateway.flows import alerts as flow
 from gateway.flows.exchange import Exchange
 from gateway.flows.ports_alerts import AlertFilter
+from gateway.web.console import reasons
 from gateway.web.console.i18n import N_
 from gateway.web.console.services import SERVICES
 from gateway.web.console.session import checked_form, require
 
 PAGE: Final = "/console/alerts"
 PAGE_SIZE: Final = 50
-REASONS: Final = (
-    ("investigating", N_("Being looked into")),
-    ("told_other_side", N_("The other side is informed")),
-    ("planned_work", N_("Planned work")),
-    ("known_fault", N_("Known fault, being repaired")),
-    ("settled", N_("Settled")),
-)
 DONE: Final = {"acknowledged": N_("The alert is acknowledged.")}
 _STATES: Final = {"open": True, "cleared": False, "all": None}
 
@@ -76,7 +70,7 @@ async def _page(request: web.Request, status: int = 200, error: str | None = Non
         {
             "alert": alert,
             "messages": await _messages(exchange, alert["messages"]),
-            "reasons": REASONS,
+            "reasons": reasons.ALERT,
             "done": DONE.get(request.query.get("done", "")),
             "error": error,
         },
@@ -93,7 +87,7 @@ async def acknowledge(request: web.Request) -> web.StreamResponse:
     user = require(request, Permission.ACKNOWLEDGE_ALERT)
     form = await checked_form(request)
     alert_id, code = request.match_info["alert_id"], form.get("reason", "")
-    if code not in dict(REASONS):
+    if code not in dict(reasons.ALERT):
         return await _page(request, InvalidParameter.http_status, N_("Choose a reason."))
     words = form.get("words", "").strip()
     reason = f"{code}: {words}" if words else code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import aiohttp_jinja2
 from aiohttp import web
@@ -18,6 +19,7 @@ from gateway.web.console.session import checked_form, require, secure_headers
 
 PAGE_SIZE: Final = 50
 _LONGEST: Final = 200
+_NAMES: Final = ("subject", "actor", "action", "from", "to")
 
 
 def _filter(query: Mapping[str, str], agreement: Agreement) -> AuditFilter:
@@ -44,7 +46,7 @@ async def audit(request: web.Request) -> dict[str, Any]:
         "chain": await chain_state(exchange.store),
         "most": MOST_VERIFIED,
         "zone": exchange.agreement.clocks.answer_zone,
-        "export": request.query_string,
+        "export": urlencode({name: request.query[name] for name in _NAMES if request.query.get(name)}),
         "filtered": where != AuditFilter(),
     }
 

@@ -160,6 +160,7 @@ async def balance(request: web.Request) -> Json:
         "few": few,
         "quotas": [quota_view(quota, language) for quota in view["quotas"]],
         "reported": previous_week(exchange),
+        "weeks": {week["week"]: week["period_start"] for week in view["weeks"]},
         "second_person": exchange.agreement.balance.second_person,
     }
 

@@ -19,6 +19,7 @@ from gateway.flows.balance_previews import ledger_entry, preview_correction, pre
 from gateway.flows.ledger import correct_entry, report_zone
 from gateway.flows.quotas import MOST_PERSONS, release_waiting, set_quota
 from gateway.reports.weekly import signed
+from gateway.web.console import reasons
 from gateway.web.console.context import language_of
 from gateway.web.console.forms import reason_of, whole
 from gateway.web.console.i18n import N_
@@ -28,19 +29,6 @@ from gateway.web.console.session import checked_form, require
 
 Json = dict[str, Any]
 _ENTRIES: Final = 100
-QUOTA_REASONS: Final = (
-    ("agreed", N_("Agreed by both sides")),
-    ("capacity", N_("More or fewer places are available")),
-    ("mistake", N_("The number was wrong")),
-    ("other", N_("Another reason (say which in words)")),
-)
-LEDGER_REASONS: Final = (
-    ("report_wrong", N_("The report gave a wrong number")),
-    ("did_not_happen", N_("The transfer or arrival did not happen")),
-    ("wrong_day", N_("The day was wrong")),
-    ("agreed", N_("Agreed by both sides")),
-    ("other", N_("Another reason (say which in words)")),
-)
 DONE: Final = {
     "changed": N_("The quota is changed. What has room now leaves by itself."),
     "proposed": N_("The correction is proposed. A second person must now confirm exactly the same."),
@@ -101,7 +89,7 @@ async def quota_preview(request: web.Request) -> Json:
         "name": KINDS[kind],
         "preview": preview,
         "monday": monday_of(preview.week),
-        "reasons": QUOTA_REASONS,
+        "reasons": reasons.QUOTA,
     }
 
 
@@ -115,7 +103,7 @@ async def quota_change(request: web.Request) -> web.StreamResponse:
         whole(form.get("persons"), "persons"),
         from_week=form.get("from_week") or None,
         actor=user.actor,
-        reason=reason_of(form, QUOTA_REASONS),
+        reason=reason_of(form, reasons.QUOTA),
     )
     await release_waiting(exchange)
     raise web.HTTPSeeOther(f"/console/balance/quotas/{kind.value}?done=changed")
@@ -198,7 +186,7 @@ async def correction_preview(request: web.Request) -> Json:
         "at": at,
         "side_name": SIDES[preview.entry.side],
         "signed": signed,
-        "reasons": LEDGER_REASONS,
+        "reasons": reasons.LEDGER,
     }
 
 
@@ -213,7 +201,7 @@ async def correction(request: web.Request) -> web.StreamResponse:
         persons=persons,
         event_at=at,
         actor=user.actor,
-        reason=reason_of(form, LEDGER_REASONS),
+        reason=reason_of(form, reasons.LEDGER),
     )
     code = "booked" if done.booked else "proposed"
     raise web.HTTPSeeOther(f"/console/balance/ledger/{number}?done={code}")

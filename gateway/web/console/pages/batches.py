@@ -18,10 +18,10 @@ from gateway.flows import batch_views as views
 from gateway.flows import batches as flow
 from gateway.flows.batch_preview import Selection, preview
 from gateway.flows.message_search import NAMES, canonical, parse, parse_text
+from gateway.web.console import reasons, wording
 from gateway.web.console.acting import (
     ACTIONS,
     COMMON,
-    REASONS,
     VERDICTS,
     WHY,
     Question,
@@ -31,6 +31,7 @@ from gateway.web.console.acting import (
     reason_text,
     token_of,
 )
+from gateway.web.console.context import language_of
 from gateway.web.console.i18n import N_
 from gateway.web.console.services import SERVICES
 from gateway.web.console.session import checked_form, require, user_of
@@ -77,7 +78,7 @@ WORDS: Final[dict[str, Any]] = {
     "verdicts": VERDICTS,
     "why": WHY,
     "actions": ACTIONS,
-    "reason_words": REASONS,
+    "reason_words": reasons.ACTION,
 }
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -132,7 +133,7 @@ async def _new(
         "ids": ids,
         "filter": query,
         "batch_id": exchange.clock.new_id(),
-        "reasons": list(REASONS.items()),
+        "reasons": list(reasons.ACTION.items()),
         "changed": None,
         **WORDS,
     }
@@ -212,8 +213,8 @@ def _step_preview(event: BatchEvent) -> Handler:
             facts=(
                 (N_("Messages"), row["count"]),
                 (N_("Still to do"), now["to_do"]),
-                (N_("Made by"), row["created_by"]),
-                (N_("In words"), row["reason"]),
+                (N_("Made by"), wording.actor(row["created_by"], language_of(request))),
+                (N_("In words"), reasons.shown(row["reason"], language_of(request))),
             ),
             note=_WHAT[event] if possible else N_("This is not possible now."),
             kind="wait" if possible else "bad",

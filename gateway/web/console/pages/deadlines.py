@@ -71,9 +71,9 @@ async def deadlines(request: web.Request) -> dict[str, Any]:
         ),
         "next_cursor": page.next_cursor,
         "which": which,
-        "choices": WHICH,
+        "choices": dict(WHICH),
         "states": list(DeadlineState),
-        "clocks": [clock.terms for clock in clocks_of(exchange.agreement).values()],
+        "clocks": {name: clock.terms for name, clock in clocks_of(exchange.agreement).items()},
         "sides": ("uk", "fr", "both"),
         "zone": exchange.agreement.clocks.answer_zone,
     }

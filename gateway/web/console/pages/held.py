@@ -11,7 +11,7 @@ from aiohttp import web
 from gateway.core.errors import ApiError, NotFound, PersonError
 from gateway.core.roles import Permission
 from gateway.core.treaty.holding import EXCLUSION, OPERATOR, QUOTAS
-from gateway.core.treaty.quotas import CODES, FOLLOWS, QuotaKind
+from gateway.core.treaty.quotas import WAITING, QuotaKind
 from gateway.flows import hold_views, holds
 from gateway.flows.exclusion import Match
 from gateway.web.console.acting import COMMON, Question, act, ask, reason_text, token_of
@@ -56,7 +56,6 @@ WORDS: Final[dict[str, Any]] = {
     "decision_words": DECISIONS,
     "queue_words": QUEUES,
 }
-_WAITING: Final = CODES | {FOLLOWS}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -64,11 +63,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 async def show_all(request: web.Request) -> dict[str, Any]:
     user_of(request)
     exchange = request.app[SERVICES].exchange
-    rows, after = await hold_views.list_holds(exchange, cursor=request.query.get("cursor"))
+    rows, after = await hold_views.list_holds(exchange, cursor=request.query.get("cursor"), for_room=False)
     queues = [(kind, await hold_views.waiting(exchange, kind)) for kind in QuotaKind]
     return {
-        "rows": [row for row in rows if row["code"] not in _WAITING],
-        "followers": sum(row["code"] == FOLLOWS for row in rows),
+        "rows": rows,
+        "followers": await hold_views.followers(exchange),
         "queues": queues,
         "next_cursor": after,
         "approvals": hold_views.approvals,
@@ -89,7 +88,7 @@ async def show_one(request: web.Request) -> dict[str, Any]:
     return {
         "row": row,
         "matches": await hold_views.explain(exchange, message_id) if decides else [],
-        "queued": row["code"] in _WAITING,
+        "queued": row["code"] in WAITING,
         "lacking": sorted(set(row["roles"]) - user.decider.roles),
         "done": _DONE.get(request.query.get("done", "")),
         "approvals": hold_views.approvals,

@@ -16,14 +16,16 @@ from gateway.web.console.i18n import N_
 from gateway.web.console.services import SERVICES
 
 NEEDS: Final = {
-    Need.BREACHED: (N_("Time limits breached"), "/console/deadlines?state=breached&unclosed=1"),
-    Need.DUE_SOON: (N_("Time limits due soon"), "/console/deadlines?state=open&told=1"),
-    Need.DEAD_LETTERS: (N_("Dead letters"), None),
-    Need.NEGATIVE: (N_("Refused by the other side, last 7 days"), None),
-    Need.HELD: (N_("Held for a decision"), "/console/held"),
-    Need.SECOND_PERSON: (N_("Waiting for a second person"), "/console/batches?state=waiting"),
+    Need.BREACHED: (N_("Time limits breached"), "bad", "/console/deadlines?state=breached&unclosed=1"),
+    Need.DUE_SOON: (N_("Time limits due soon"), "wait", "/console/deadlines?state=open&told=1"),
+    Need.DEAD_LETTERS: (N_("Dead letters"), "bad", None),
+    Need.NEGATIVE: (N_("Refused by the other side, last 7 days"), "bad", None),
+    Need.HELD: (N_("Held for a decision"), "wait", "/console/held"),
+    Need.SECOND_PERSON: (N_("Waiting for a second person"), "wait", "/console/batches?state=waiting"),
+    Need.QUOTA: (N_("Waiting for the quota"), "calm", "/console/held#waiting"),
 }
-"""What each group is called, and the list behind it where that is not a list of messages."""
+"""What each group is called, how it looks when there is something in it, and the list behind it where that
+is not a list of messages."""
 COLUMNS: Final = tuple(MessageStatus)
 
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from contracts.codes import Direction
 from gateway.core.as4.namespaces import PULL
 from gateway.core.errors import ConfigError, Conflict, Unavailable
+from gateway.core.explanations import explain
 from gateway.core.roles import Permission
 from gateway.core.treaty.agreement import PModeRow
 from gateway.flows.endpoints import ATTEMPTS_READ, endpoint_list
@@ -46,6 +47,24 @@ STEPS: Final = {
     "ping": N_("Signed AS4 ping"),
     "receipt": N_("Signed receipt"),
 }
+STEP_SAYS: Final = {
+    ("setup", "ok"): N_("Our keys, certificates and authorities are ready."),
+    ("setup", "failed"): N_("Something is missing or wrong in our own keys and certificates."),
+    ("DNS", "ok"): N_("The name of the server has an address."),
+    ("DNS", "failed"): N_("No address was found for the name of the server."),
+    ("TCP", "ok"): N_("The server answers at its address."),
+    ("TCP", "failed"): N_("The server does not answer at its address."),
+    ("TLS", "ok"): N_("The line is secured as the settings ask for it."),
+    ("TLS", "failed"): N_("No secured line to the server could be set up."),
+    ("ping", "ok"): N_("The access point took our signed ping."),
+    ("ping", "failed"): N_("The access point did not take our signed ping."),
+    ("receipt", "ok"): N_("Its signed receipt came back and proves what was sent."),
+    ("receipt", "failed"): N_("No valid receipt came back."),
+    **{(step, "skipped"): N_("An earlier step failed.") for step in STEPS},
+}
+"""What each step found; causes and cures stay in the words of the test, for whoever looks into the line."""
+TAKEN: Final = {True: N_("Notification taken"), False: N_("Notification not taken")}
+"""How the newest call of a webhook ended."""
 _TEST: web.AppKey[asyncio.Lock] = web.AppKey("console_connection_test", asyncio.Lock)
 
 
@@ -71,6 +90,11 @@ def _days(row: Json) -> tuple[str, str]:
     if row["near"] is None:
         return "valid", N_("valid")
     return ("bad", N_("ending soon")) if row["near"] <= 7 else ("wait", N_("ending"))
+
+
+def _outcome(code: str) -> Json:
+    """How the newest attempt of an endpoint ended, in both languages."""
+    return explain(code).outcome.as_json()
 
 
 def _channels(rows: Sequence[PModeRow]) -> list[Json]:
@@ -117,6 +141,9 @@ async def _shown(request: web.Request, steps: list[Json] | None) -> Json:
         "passed": steps is not None and all(step["outcome"] == "ok" for step in steps),
         "outcomes": OUTCOMES,
         "step_names": STEPS,
+        "step_says": STEP_SAYS,
+        "outcome_of": _outcome,
+        "taken": TAKEN,
         "last_test": last[0] if last else None,
     }
 

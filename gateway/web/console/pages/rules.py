@@ -11,8 +11,8 @@ from aiohttp import web
 from contracts.codes import MessageType
 from contracts.ports import ContractError
 from gateway.core.errors import InvalidParameter, NotFound, TooLarge
-from gateway.core.treaty.rules_catalogue import catalogue, coverage, describe
-from gateway.core.treaty.verdict import Outcome, Severity
+from gateway.core.treaty.rules_catalogue import PRIVACY_PART, QUOTA_PART, catalogue, coverage, describe
+from gateway.core.treaty.verdict import RULES_PART, Outcome, Severity
 from gateway.flows.case_view import case_view
 from gateway.flows.dry_run import Court, Rehearsal, judge_body
 from gateway.flows.exchange import Exchange
@@ -31,6 +31,11 @@ VERDICTS: Final = {
     Outcome.ALLOWED: N_("Allowed: the gateway would send it."),
     Outcome.HELD: N_("Held: it would wait for an operator or for room."),
     Outcome.REFUSED: N_("Refused: the gateway would not take it."),
+}
+PARTS: Final = {
+    RULES_PART: N_("the rules"),
+    PRIVACY_PART: N_("the privacy gate"),
+    QUOTA_PART: N_("quotas and balance"),
 }
 UNREADABLE: Final = N_(
     "This is no document that a UK system could post: it is not JSON, or names no message type."
@@ -76,6 +81,7 @@ async def rule(request: web.Request) -> Json:
         "rule": shown,
         "types": [MessageType(t) for t in shown["types"]],
         "severities": SEVERITIES,
+        "parts": PARTS,
         "plain": plain,
     }
 
