@@ -39,12 +39,9 @@ from gateway.config_sections import (
 from gateway.config_telemetry import Metrics, Tracing
 from gateway.config_users import Console, Oidc
 from gateway.core.errors import ConfigError
+from gateway.variables import FOLDER_VARIABLE, PASSWORD_VARIABLE
 
 ENV_PREFIX = "PASSERELLE_"
-FOLDER_VARIABLE = "PASSERELLE_FOLDER"
-"""Names the instance folder for the command line; no setting of the instance."""
-PASSWORD_VARIABLE = "PASSERELLE_PASSWORD_FILE"  # noqa: S105 — names a variable, holds no password
-"""Names a file with the password of who gives a command; no setting of the instance."""
 SETTINGS_FILE = "passerelle.toml"
 
 

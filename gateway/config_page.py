@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.config import ENV_PREFIX, FOLDER_VARIABLE, SETTINGS_FILE, Settings, section_of, toml_value
+from gateway.config import ENV_PREFIX, SETTINGS_FILE, Settings, section_of, toml_value
+from gateway.variables import FOLDER_VARIABLE
 
 PAGE = Path("docs/configuration.md")
 _INTRODUCTION = f"""# Settings

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import make_url
-
 from adapters.fr import FrAdapter
 from adapters.uk import UkAdapter
 from contracts.codes import Direction
@@ -32,8 +30,6 @@ from gateway.keys import KeyRing, files, load_keyring
 from gateway.keys.known import known_of
 from gateway.keys.partner import Partner, load_partner
 from gateway.keys.profiles import profile_keys
-from gateway.store import open_store
-from gateway.transport.oidc import OidcHttp
 from gateway.transport.tls import client_context, server_context
 from gateway.web.rest.clients import ClientRegistry, load_clients
 
@@ -90,6 +86,8 @@ class Instance:
         password = self.secret("database.password_file", self.settings.database.password_file)
         if password is None:
             return url
+        from sqlalchemy import make_url  # a third of a second, as in ``open_store``
+
         return make_url(url).set(password=password).render_as_string(hide_password=False)
 
     def secret(self, setting: str, file: Path | None) -> str | None:
@@ -98,6 +96,8 @@ class Instance:
 
     async def open_store(self, *, create: bool = False) -> Store:
         """The store; ``create`` makes or upgrades the schema first. Raises ConfigError, Unavailable."""
+        from gateway.store import open_store  # with SQLAlchemy and drivers: many commands open no store
+
         return await asyncio.to_thread(open_store, self.database_url, keyring=self.keyring, create=create)
 
     def load_partner(self) -> Partner:
@@ -221,5 +221,7 @@ class Instance:
         if plan is None:
             return None
         anchors = None if part.anchors is None else self.folder / part.anchors
+        from gateway.transport.oidc import OidcHttp  # with aiohttp: commands ask no provider
+
         tls = client_context(anchors=anchors, minimum=self.settings.tls.minimum)
         return Provider(plan=plan, calls=OidcHttp(tls=tls, timeout_s=part.timeout_s))

@@ -16,7 +16,8 @@ from typing import IO, Any, Self
 
 import aiohttp
 
-from gateway.core.errors import ConnectionFailed, PasserelleError, SignatureInvalid
+from gateway.core.errors import ConnectionFailed, SignatureInvalid
+from gateway.core.errors import Refused as Refused
 from gateway.core.jws import (
     Alg,
     JwsSigner,
@@ -36,16 +37,6 @@ _EARLY_S = 30
 _TIMEOUT_S = 120.0
 _LEAST_RATE = 100_000
 """Bytes per second: a large request may take that much longer."""
-
-
-class Refused(PasserelleError):
-    """The gateway answered with a problem; ``problem`` is its document."""
-
-    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
-        places = " ".join(f"{e['code']}@{e['pointer']}" for e in problem.get("errors", ()))
-        super().__init__(f"{status} {problem.get('code') or problem.get('error')} {places}".rstrip())
-        self.status = status
-        self.problem = problem
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

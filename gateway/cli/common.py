@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -21,12 +21,13 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.ports import ContractError
-from gateway.bootstrap import Instance
 from gateway.cli.folded import folded
-from gateway.core.errors import AuditChainBroken, Forbidden, NotFound, PasserelleError, Unavailable
-from gateway.flows.exchange import Exchange
-from gateway.flows.ports import Store
-from gateway.uk_client import Refused
+from gateway.core.errors import AuditChainBroken, Forbidden, NotFound, PasserelleError, Refused, Unavailable
+
+if TYPE_CHECKING:
+    from gateway.flows.exchange import Exchange
+    from gateway.flows.ports import Store
+    from gateway.instance import Instance
 
 T = TypeVar("T")
 
@@ -163,6 +164,8 @@ def write_file(path: Path, content: bytes) -> None:
 @asynccontextmanager
 async def opened() -> AsyncIterator[tuple[Instance, Store]]:
     """The instance of ``--dir`` and its store, closed again at the end."""
+    from gateway.instance import Instance  # keys, store and drivers: help and many commands need none
+
     instance = Instance.load(options.folder)
     store = await instance.open_store()
     try:

@@ -9,7 +9,6 @@ from typing import Any
 
 import typer
 
-from gateway.bootstrap import Instance
 from gateway.cli.common import err, fail, options, out, print_json, print_table, run
 from gateway.conformance import Report, Result, Target, run_conformance
 from gateway.conformance.cases import all_cases, chosen
@@ -20,6 +19,7 @@ from gateway.conformance.terminal import listing, progress_line, render
 from gateway.core.as4.keys import SigningKey
 from gateway.core.as4.pmode import PMode
 from gateway.flows.access_point import AccessPoint
+from gateway.instance import Instance
 from gateway.keys import files
 
 _KEY_HELP = "PEM file with an RSA key and its certificate: "

@@ -8,7 +8,6 @@ from typing import Any
 
 import typer
 
-from gateway.bootstrap import Instance
 from gateway.cli.common import (
     JsonOption,
     MessageId,
@@ -25,6 +24,7 @@ from gateway.core.errors import ConfigError, PasserelleError
 from gateway.core.proofs.known import Known
 from gateway.flows.evidence import evidence_report, export_evidence
 from gateway.flows.evidence import verify as verify_bundle
+from gateway.instance import Instance
 from gateway.keys.known import known_from
 
 evidence = typer.Typer(no_args_is_help=True, help="Evidence: export a bundle, show and verify proofs.")

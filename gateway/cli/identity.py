@@ -15,11 +15,11 @@ from pathlib import Path
 import typer
 
 from gateway.cli.common import fail, opened, run
-from gateway.config import PASSWORD_VARIABLE
 from gateway.core.people import User
 from gateway.core.roles import Permission
 from gateway.flows import signin
 from gateway.flows.people import COMMAND_LINE, check_may
+from gateway.variables import PASSWORD_VARIABLE
 
 AsOption = typer.Option(..., "--as", metavar="NAME", help="Who decides: see passerelle users list.")
 MaybeAsOption = typer.Option(

@@ -10,7 +10,6 @@ from typing import Any
 
 import typer
 
-from gateway.bootstrap import Instance
 from gateway.cli.common import JsonOption, ReasonOption, err, fail, opened, options, out, print_json, run
 from gateway.cli.partner_common import (
     OurUrlOption,
@@ -26,6 +25,7 @@ from gateway.cli.partner_show import list_partners, show_partner
 from gateway.cli.partner_try import try_partner
 from gateway.core.as4.keys import fingerprint
 from gateway.core.as4.policy import SecurityPolicy
+from gateway.instance import Instance
 from gateway.partners.certificates import HIDDEN_GROUPS, Given, facts, last_groups, normal, read_certificates
 from gateway.partners.connect import (
     Change,

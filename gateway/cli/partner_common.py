@@ -10,12 +10,11 @@ from typing import Any
 import typer
 from cryptography import x509
 
-from gateway.bootstrap import Instance
 from gateway.certificates import trust_folder as trust_folder
 from gateway.cli.common import fail, out
 from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.treaty.agreement import Party
-from gateway.instance import url_of
+from gateway.instance import Instance, url_of
 from gateway.partners.certificates import Facts, Purpose, facts, group_lines
 from gateway.partners.connect import Place
 

@@ -10,7 +10,6 @@ from typing import Any
 import typer
 from cryptography import x509
 
-from gateway.bootstrap import Instance
 from gateway.cli.common import JsonOption, fail, options, out, print_json, run, show
 from gateway.cli.partner_common import (
     NameArgument,
@@ -27,6 +26,7 @@ from gateway.cli.partner_common import (
 )
 from gateway.core.as4.namespaces import PING_ACTION, PING_SERVICE
 from gateway.core.treaty.agreement import Party, PModeRow
+from gateway.instance import Instance
 from gateway.partner_wiring import OurFile, our_certificates
 from gateway.partners.certificates import Purpose, facts, group_lines, pem
 from gateway.partners.folder import Installed

@@ -7,9 +7,9 @@ import textwrap
 
 import typer
 
-from gateway.bootstrap import Instance
 from gateway.cli.common import JsonOption, options, out, print_json, run
 from gateway.cli.partner_common import WIDTH, NameArgument, field, partner_of
+from gateway.instance import Instance
 from gateway.partner_wiring import connection_steps
 from gateway.partners.probe import Outcome, Step
 from gateway.wiring import french_transport

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from gateway.core.errors.base import PasserelleError, Side
 
 
@@ -144,3 +147,16 @@ class OAuthInvalidScope(OAuthError):
 
 class OAuthUnsupportedGrant(OAuthError):
     code = "unsupported_grant_type"
+
+
+# ---- as our own client gets them ----------------------------------------------------------------
+
+
+class Refused(PasserelleError):
+    """The gateway answered with a problem; ``problem`` is its document."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        places = " ".join(f"{e['code']}@{e['pointer']}" for e in problem.get("errors", ()))
+        super().__init__(f"{status} {problem.get('code') or problem.get('error')} {places}".rstrip())
+        self.status = status
+        self.problem = problem
