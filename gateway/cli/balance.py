@@ -13,6 +13,7 @@ import typer
 from gateway.cli.common import (
     JsonOption,
     ReasonOption,
+    choice,
     fail,
     opened,
     out,
@@ -20,7 +21,6 @@ from gateway.cli.common import (
     run,
     show,
     time_option,
-    utc,
     with_exchange,
     write_file,
 )
@@ -192,7 +192,7 @@ def correct(
     by = identify(operator, Permission.CORRECT_LEDGER, from_stdin=password_stdin)
     done = with_exchange(
         lambda exchange: correct_entry(
-            exchange, entry, persons=persons, event_at=utc(event_at), actor=by.actor, reason=reason
+            exchange, entry, persons=persons, event_at=event_at, actor=by.actor, reason=reason
         )
     )
     row = {"entry": done.entry_id, "persons": done.persons, "booked": done.booked}
@@ -204,24 +204,20 @@ def correct(
 # ---- reports ------------------------------------------------------------------------------------
 
 
-def _one_of(value: str, allowed: tuple[str, ...], name: str) -> str:
-    if value not in allowed:
-        fail(f"{name} is one of: {', '.join(allowed)}")
-    return value
-
-
 @report.command("weekly")
 def weekly(
     week: str | None = typer.Option(None, "--week", help="ISO week, 2026-W47; default the last one over."),
-    form: str = typer.Option("csv", "--format", help="csv, json or html (a page to print)."),
-    lang: str = typer.Option("en", "--lang", help="en or fr."),
+    form: str = typer.Option(
+        "csv", "--format", parser=choice(*RENDERERS), metavar="FORMAT", help="csv, json or html (to print)."
+    ),
+    lang: str = typer.Option(
+        "en", "--lang", parser=choice(*LANGUAGES), metavar="en|fr", help="Language of the report."
+    ),
     output: Path | None = typer.Option(None, "--output", help="File to write; default standard output."),
 ) -> None:
     """Write the weekly figures of readmitted and admitted persons (Art 17)."""
-    render = RENDERERS[_one_of(form, tuple(RENDERERS), "--format")]
-    _one_of(lang, LANGUAGES, "--lang")
     found = with_exchange(lambda exchange: weekly_report(exchange, week or previous_week(exchange)))
-    text = render(found, lang)
+    text = RENDERERS[form](found, lang)
     if output is None:
         sys.stdout.write(text)
         return

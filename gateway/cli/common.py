@@ -22,7 +22,16 @@ from rich.text import Text
 
 from contracts.ports import ContractError
 from gateway.cli.folded import folded
-from gateway.core.errors import AuditChainBroken, Forbidden, NotFound, PasserelleError, Refused, Unavailable
+from gateway.core.errors import (
+    AuditChainBroken,
+    ConfigError,
+    Forbidden,
+    NotFound,
+    PasserelleError,
+    Refused,
+    Unavailable,
+)
+from gateway.variables import FOLDER_VARIABLE
 
 if TYPE_CHECKING:
     from gateway.flows.exchange import Exchange
@@ -54,21 +63,30 @@ ReasonOption = typer.Option(..., "--reason", help="Why; kept in the audit log (n
 DryRunOption = typer.Option(False, "--dry-run", help="Show what would happen; change nothing.")
 LimitOption = typer.Option(50, "--limit", min=1, max=500, help="Rows at the most.")
 CursorOption = typer.Option(None, "--cursor", help="Go on where the last page ended.")
-_INSTANTS = [
-    "%Y-%m-%d",
-    *(f"%Y-%m-%d{t}%H:%M{end}{zone}" for t in "T " for end in ("", ":%S", ":%S.%f") for zone in ("", "Z")),
-]
-"""How a time may be given: also as tables (``2026-11-23 13:30:20Z``) and JSON print it."""
+
+
+def _instant(text: str) -> dt.datetime:
+    try:
+        value = dt.datetime.fromisoformat(text)
+        return (value if value.tzinfo else value.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter("is a day (2026-11-23) or a time (2026-11-23 14:30:00Z), in UTC") from None
 
 
 def time_option(name: str, says: str) -> Any:
-    """An option for an instant; ``utc`` makes it one."""
-    return typer.Option(None, name, formats=_INSTANTS, metavar="TIME", help=f"{says} (UTC)")
+    """An option for an instant, as tables and JSON print it; without an offset it is in UTC."""
+    return typer.Option(None, name, parser=_instant, metavar="TIME", help=f"{says} (UTC)")
 
 
-def utc(value: dt.datetime | None) -> dt.datetime | None:
-    """What ``time_option`` gave, as an instant."""
-    return None if value is None else value.replace(tzinfo=dt.UTC)
+def choice(*values: str) -> Callable[[str], str]:
+    """Parser of an option that takes one of these."""
+
+    def parse(value: str) -> str:
+        if value not in values:
+            raise typer.BadParameter(f"'{value}' is not one of {', '.join(values)}")
+        return value
+
+    return parse
 
 
 @dataclass(slots=True)
@@ -100,8 +118,18 @@ def complain(exc: ContractError | Refused | PasserelleError | OSError) -> None:
         err.print(f"[bold]cure:[/bold] {cure}")
 
 
+def _no_instance(exc: Exception) -> bool:
+    """Whether the folder is the cause; the simulated ministry has one of its own."""
+    there = (options.folder / "passerelle.toml").exists()
+    return isinstance(exc, ConfigError) and not there and "sandbox.toml" not in exc.detail
+
+
 def _cure(exc: Exception) -> str | None:
     """What helps against an error that says no such thing itself."""
+    if _no_instance(exc):
+        return f"{options.folder.resolve()} is no instance folder: name one with -C DIR or {FOLDER_VARIABLE}"
+    if isinstance(exc, PasserelleError) and exc.code == "signin.refused":
+        return "see: passerelle users list; an administrator gives a new password: passerelle users password"
     if isinstance(exc, Forbidden) and "roles" in exc.detail:
         return (
             "somebody with the role does it (see: passerelle users list), or an administrator changes yours"
@@ -128,6 +156,12 @@ def _said(exc: ContractError | Refused | PasserelleError | OSError) -> tuple[str
     return f"{exc.detail} ({exc.code})", places
 
 
+def leave(exc: ContractError | PasserelleError | OSError) -> NoReturn:
+    """Tell the error and end the command with status 1."""
+    complain(exc)
+    raise typer.Exit(1) from exc
+
+
 def run(work: Callable[[], Awaitable[T]]) -> T:
     """Run one coroutine; errors of the tree become one clear line, never a traceback."""
 
@@ -139,8 +173,7 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
     except (AuditChainBroken, BrokenPipeError):
         raise  # audit verify says more of the one; the other is told by whoever stopped to read
     except (ContractError, PasserelleError, OSError) as exc:
-        complain(exc)
-        raise typer.Exit(1) from exc
+        leave(exc)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 

@@ -11,6 +11,7 @@ from gateway.cli.common import (
     CursorOption,
     JsonOption,
     LimitOption,
+    choice,
     fail,
     opened,
     options,
@@ -18,7 +19,6 @@ from gateway.cli.common import (
     show,
     show_more,
     time_option,
-    utc,
 )
 from gateway.core.errors import NotFound
 from gateway.core.treaty.clocks import Clock, DeadlineState, clocks_of
@@ -35,7 +35,13 @@ def list_deadlines(
     state: DeadlineState | None = typer.Option(None, help="Only this state."),
     reference: str | None = typer.Option(None, help="Only this case."),
     clock: str | None = typer.Option(None, help="Only this clock (see: passerelle deadlines clocks)."),
-    owed: str | None = typer.Option(None, "--owed-by", help="Only what this side owes: uk, fr or both."),
+    owed: str | None = typer.Option(
+        None,
+        "--owed-by",
+        parser=choice("uk", "fr", "both"),
+        metavar="SIDE",
+        help="Only what this side owes: uk, fr or both.",
+    ),
     after: dt.datetime | None = time_option("--after", "Only what is due at this instant or later."),
     before: dt.datetime | None = time_option("--before", "Only what is due before this instant."),
     unclosed: bool = typer.Option(False, "--unclosed", help="Only what nothing has closed yet."),
@@ -59,8 +65,8 @@ def list_deadlines(
                 reference=reference,
                 clock=clock,
                 clocks=None if owed is None else owed_by(instance.agreement, owed),
-                after=utc(after),
-                before=utc(before),
+                after=after,
+                before=before,
                 unclosed=unclosed,
                 told=told,
             )

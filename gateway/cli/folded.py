@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-_GAP: Final = 3
+_GAP: Final = 2
 _FIRST: Final = 2
-_FURTHER: Final = 6
+_FURTHER: Final = 4
 
 
 def folded(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> tuple[list[str], list[str]]:

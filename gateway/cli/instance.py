@@ -127,8 +127,8 @@ def check(
 
     async def work() -> list[Finding]:
         found = list(check_settings(options.folder))
-        if any(f.level is Level.ERROR for f in found):
-            return found
+        if found[0].level is Level.ERROR:
+            return found  # there is no instance, so nothing else can be tried
         if database:
             found += await _database()
         if provider:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gateway.cli.common import JsonOption, fail, options, out, show
+from gateway.cli.common import JsonOption, leave, options, out, show
 from gateway.clock import SystemClock
 from gateway.core.as4.profiles import SecurityProfile
 from gateway.core.errors import ConfigError
@@ -20,7 +20,7 @@ def list_all(as_json: bool = JsonOption) -> None:
     try:
         found = list_keys(options.folder)
     except ConfigError as exc:
-        fail(exc.detail)
+        leave(exc)
     now = SystemClock().now()
     rows = [
         {
@@ -48,7 +48,7 @@ def add(
     try:
         made = add_profile(options.folder, profile, now=SystemClock().now())
     except ConfigError as exc:
-        fail(exc.detail)
+        leave(exc)
     for path in made:
         out.print(f"New key in {path}.", markup=False)
     out.print("Send the new certificates to the partner, and compare fingerprints by phone.")
@@ -62,7 +62,7 @@ def rotate(
     try:
         path = rotate_key(options.folder, purpose, now=SystemClock().now())
     except ConfigError as exc:
-        fail(exc.detail)
+        leave(exc)
     out.print(f"New key in {path}. Restart gateway and workers to use it.", markup=False)
     if purpose.startswith("as4"):
         out.print("Send the new certificate to the partner, and compare fingerprints by phone.")

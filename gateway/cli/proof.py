@@ -19,7 +19,6 @@ from gateway.cli.common import (
     show,
     show_more,
     time_option,
-    utc,
 )
 from gateway.core import audit
 from gateway.core.errors import AuditChainBroken
@@ -70,7 +69,7 @@ def list_entries(
     as_json: bool = JsonOption,
 ) -> None:
     """List audit entries, the newest first; --json also shows the data and the hash of each."""
-    where = AuditFilter(subject=subject, actor=actor, action=action, since=utc(since), until=utc(until))
+    where = AuditFilter(subject=subject, actor=actor, action=action, since=since, until=until)
 
     async def work() -> None:
         async with opened() as (_, store):
@@ -94,7 +93,7 @@ def export_entries(
     until: dt.datetime | None = time_option("--to", "Only before this instant."),
 ) -> None:
     """Write what matches to standard output as JSON lines, the newest first."""
-    where = AuditFilter(subject=subject, actor=actor, action=action, since=utc(since), until=utc(until))
+    where = AuditFilter(subject=subject, actor=actor, action=action, since=since, until=until)
 
     async def work() -> None:
         async with opened() as (_, store):

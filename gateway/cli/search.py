@@ -33,6 +33,7 @@ from gateway.core.errors import NotFound
 from gateway.core.records import MessageStatus
 from gateway.core.roles import Permission
 from gateway.flows import message_export, saved_filters
+from gateway.flows.alert_views import list_alerts
 from gateway.flows.endpoints import names
 from gateway.flows.exchange import Exchange
 from gateway.flows.message_export import Form
@@ -40,9 +41,11 @@ from gateway.flows.message_search import Found, MessageQuery, canonical, parse, 
 from gateway.flows.overview import Overview, RouteCard, counts_view, matrix, overview_view
 from gateway.flows.overview import overview as look
 from gateway.flows.person_search import PersonKind, search_person
+from gateway.flows.ports_alerts import AlertFilter
 from gateway.flows.ports_search import Bounded, Place, SavedFilter
 
 filters = typer.Typer(no_args_is_help=True, help="Kept filters of messages: list, save, remove.")
+_ALERTS = 20
 finding = typer.Typer(no_args_is_help=True, help="Find a person by an exact identifier.")
 
 _TypeOption = typer.Option([], "--type", help="Only this type; may be given again.")
@@ -222,14 +225,22 @@ def export(
 def overview(as_json: bool = JsonOption) -> None:
     """Show what needs action and how both routes stand: the console's first page."""
 
-    async def work() -> Overview:
+    async def work() -> tuple[Overview, list[dict[str, Any]]]:
         async with opened() as (instance, store):
-            return await look(instance.exchange(store), certificates=certificates(instance))
+            exchange = instance.exchange(store)
+            opens = AlertFilter(is_open=True)
+            alerts, _ = await list_alerts(exchange, opens, cursor=None, limit=_ALERTS)
+            return await look(exchange, certificates=certificates(instance)), alerts
 
-    seen = run(work)
+    seen, alerts = run(work)
     if as_json:
-        print_json(overview_view(seen))
+        print_json({**overview_view(seen), "alerts": alerts})
         return
+    rows = [
+        {"id": a["alert_id"], "severity": a["severity"], "what": a["title"]["en"], "opened": a["opened_at"]}
+        for a in alerts
+    ]
+    show(rows, as_json=False, title="Open alerts", empty="No alert is open.")
     needs = [
         {"needs action": group.need.value.replace("_", " "), "count": _number(group.count)}
         for group in seen.groups

@@ -14,7 +14,7 @@ import aiohttp
 import typer
 
 from contracts.codes import MessageType
-from gateway.cli.common import JsonOption, fail, options, out, print_json, run
+from gateway.cli.common import JsonOption, fail, leave, options, out, print_json, read_file, run
 from gateway.cli.demo.people import first_request
 from gateway.cli.setup import CLIENT_KEYS, client_signer, register_client
 from gateway.clock import SystemClock
@@ -51,7 +51,12 @@ def _key_file(client_id: str | None) -> Path:
                 cure="name one with --client, or make one: passerelle client register NAME",
             )
         return found[0]
-    return folder / f"{client_id}.key.pem"
+    path = folder / f"{client_id}.key.pem"
+    if not path.exists():
+        fail(
+            f"no key of client {client_id} in {folder}", cure="passerelle client register makes a client here"
+        )
+    return path
 
 
 def _signer(client_id: str | None) -> tuple[str, JwsSigner]:
@@ -59,7 +64,7 @@ def _signer(client_id: str | None) -> tuple[str, JwsSigner]:
     try:
         return path.name.removesuffix(".key.pem"), client_signer(path)
     except PasserelleError as exc:
-        fail(exc.detail)
+        leave(exc)
 
 
 @asynccontextmanager
@@ -109,9 +114,7 @@ def _attachments(body: Any, given: list[str]) -> tuple[FilePart, ...]:
 
 
 def send(
-    file: Path = typer.Argument(
-        ..., metavar="FILE", exists=True, dir_okay=False, help="A message body, JSON."
-    ),
+    file: Path = typer.Argument(..., metavar="FILE", help="A message body, JSON."),
     reference: str | None = typer.Option(None, help="The case, for every message but the opening one."),
     attach: list[str] = typer.Option([], help="CONTENT_ID=FILE; may be given several times."),
     client_id: str | None = ClientOption,
@@ -119,9 +122,9 @@ def send(
 ) -> None:
     """Send one message through the running gateway, as a registered UK client, and check its receipt."""
     try:
-        body = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as exc:
-        fail(f"{file} is not JSON in UTF-8: {type(exc).__name__}")
+        body = json.loads(read_file(file))
+    except ValueError:
+        fail(f"{file} is not JSON in UTF-8", cure="passerelle client example prints a body that is")
     path = _path(body, reference)
     attachments = _attachments(body, attach)
     name, signer = _signer(client_id)
@@ -154,7 +157,7 @@ def register(
     try:
         path = register_client(options.folder, client_id)
     except PasserelleError as exc:
-        fail(exc.detail)
+        leave(exc)
     out.print(f"Registered {client_id}; private key in {path}", markup=False)
 
 
@@ -178,8 +181,8 @@ def token(client_id: str | None = ClientOption) -> None:
 
 @client.command("sign")
 def sign(
-    file: Path = typer.Argument(..., metavar="FILE", exists=True, dir_okay=False, help="The body to post."),
+    file: Path = typer.Argument(..., metavar="FILE", help="The body to post."),
     client_id: str | None = ClientOption,
 ) -> None:
     """Print the detached JWS over FILE's exact bytes: the x-jws-signature header, for use with curl."""
-    typer.echo(sign_detached(file.read_bytes(), _signer(client_id)[1]))
+    typer.echo(sign_detached(read_file(file), _signer(client_id)[1]))

@@ -35,8 +35,10 @@ def make_instance(folder: Path, values: dict[str, dict[str, Any]] | None = None)
 def register_client(folder: Path, client_id: str) -> Path:
     """Registers a UK client with all scopes and a new EC P-256 key (ES256); returns the private key file.
 
-    Raises ConfigError when the client exists.
+    Raises ConfigError when the client exists, or the folder is no instance.
     """
+    if not (folder / SETTINGS_FILE).exists():
+        raise ConfigError(f"{SETTINGS_FILE} is missing in the folder; run: passerelle init DIR")
     target = folder / "clients" / f"{client_id}.toml"
     if target.exists():
         raise ConfigError(f"client {client_id} is registered already: {target}")

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import segno
 import typer
 
-from gateway.cli.common import JsonOption, opened, options, out, print_json, run, show
+from gateway.cli.common import JsonOption, choice, opened, options, out, print_json, read_file, run, show
 from gateway.cli.identity import StdinOption, identify, read_password
 from gateway.core.errors import Conflict
-from gateway.core.people import User
+from gateway.core.people import LANGUAGES, User
 from gateway.core.roles import Permission, Role, Side
 from gateway.flows import account, users
 from gateway.flows.operators_file import OPERATORS_FILE, import_operators, read_operators
@@ -111,7 +111,9 @@ def add(
     name: str = typer.Argument(..., help="Lower case; it stands in the audit log."),
     role: list[str] = RolesOption,
     side: Side = typer.Option(Side.UK, "--side", help="Whose person it is: uk or fr."),
-    language: str | None = typer.Option(None, "--language", help="en or fr; default that of the side."),
+    language: str | None = typer.Option(
+        None, "--language", parser=choice(*LANGUAGES), metavar="en|fr", help="Default: that of the side."
+    ),
     display_name: str | None = typer.Option(None, "--display-name", help="As the console shows it."),
     subject: str | None = typer.Option(
         None, "--oidc-subject", help="Signs in at the OIDC provider as this subject; has no password."
@@ -156,7 +158,9 @@ def change(
     name: str = NameArgument,
     role: list[str] | None = typer.Option(None, "--role", help=f"All of them: {', '.join(Role)}."),
     side: Side | None = typer.Option(None, "--side", help="uk or fr."),
-    language: str | None = typer.Option(None, "--language", help="en or fr."),
+    language: str | None = typer.Option(
+        None, "--language", parser=choice(*LANGUAGES), metavar="en|fr", help="Of the console."
+    ),
     display_name: str | None = typer.Option(None, "--display-name", help="As the console shows it."),
     by: str | None = ByOption,
     as_json: bool = JsonOption,
@@ -257,7 +261,9 @@ def import_file(
     as_json: bool = JsonOption,
 ) -> None:
     """Take over the accounts of an older release with their passwords; accounts that are there stay."""
-    text = read_operators(file or options.folder / OPERATORS_FILE)
+    path = file or options.folder / OPERATORS_FILE
+    read_file(path)  # says where and why it cannot be read
+    text = read_operators(path)
     done = _with_people(lambda people: import_operators(people, text, by=COMMAND_LINE))
     _print({"added": list(done.added), "there": list(done.there)}, as_json=as_json)
 

@@ -235,14 +235,14 @@ def view(figures: Figures, entries: Iterable[AuditEntry], *, height: int) -> Gro
 def _attention(figures: Figures) -> Text:
     dead, held = figures.count(MessageStatus.FAILED), figures.count(MessageStatus.HELD)
     late = sum(n for (_, state), n in figures.deadlines.items() if state is DeadlineState.BREACHED)
-    text = Text(f"Passerelle  {figures.at:%Y-%m-%d %H:%M:%S}Z   ", no_wrap=True, overflow="ellipsis")
+    text = Text(f"{figures.at:%Y-%m-%d %H:%M:%S}Z", no_wrap=True, overflow="ellipsis")
     for name, count, style in (
-        ("dead letters", dead, "bold red"),
-        ("held", held, "yellow"),
-        ("breached", late, "bold red"),
         ("alerts", sum(figures.alerts.values()), "bold red"),
+        ("dead letters", dead, "bold red"),
+        ("breached", late, "bold red"),
+        ("held", held, "yellow"),
     ):
-        text.append(f"{name} {_count(count)}   ", style=style if count else "green")
+        text.append(f"  {name} {_count(count)}", style=style if count else "green")
     return text
 
 

@@ -200,16 +200,20 @@ async def quota_list(exchange: Exchange) -> list[Json]:
 # ---- the joint committee ------------------------------------------------------------------------
 
 
+def _check_week(week: str) -> None:
+    try:
+        monday_of(week)
+    except ValueError as exc:
+        raise InvalidParameter("a week is written YYYY-Www, for example 2026-W47") from exc
+
+
 async def weekly_report(exchange: Exchange, week: str) -> Json:
     """Figures of one ISO week for the joint committee (Art 17), as the ledger has them now.
 
     ``final``: the week is over; a later correction still changes it, which ``corrections`` counts. Raises
     InvalidParameter for what is no week or lies in the future.
     """
-    try:
-        monday_of(week)
-    except ValueError as exc:
-        raise InvalidParameter("a week is written YYYY-Www, for example 2026-W47") from exc
+    _check_week(week)
     now, zone = exchange.clock.now(), report_zone(exchange.agreement)
     this_week = week_of(now, zone)
     if week > this_week:
@@ -268,7 +272,10 @@ def previous_week(exchange: Exchange) -> str:
 
 
 async def ledger_list(exchange: Exchange, *, week: str | None, after: int, limit: int) -> list[Json]:
-    """Entries of readmitted and admitted persons in order of booking."""
+    """Entries of readmitted and admitted persons in order of booking. Raises InvalidParameter for what is no
+    week."""
+    if week is not None:
+        _check_week(week)
     async with exchange.store.begin(read_only=True) as tx:
         rows = await tx.list_entries(after=after, limit=limit, week=week, outcomes_only=True)
     return [

@@ -83,7 +83,9 @@ def load_settings(folder: Path) -> SandboxSettings:
     try:
         return SandboxSettings(**tomllib.loads((folder / SETTINGS_FILE).read_text("utf-8")))
     except FileNotFoundError as exc:
-        raise ConfigError(f"{SETTINGS_FILE} is missing in the sandbox folder") from exc
+        raise ConfigError(
+            f"{SETTINGS_FILE} is missing in {folder}; make it: passerelle init DIR --with-sandbox {folder}"
+        ) from exc
     except (tomllib.TOMLDecodeError, ValidationError) as exc:
         raise ConfigError(f"{SETTINGS_FILE} is wrong; correct it") from exc
 

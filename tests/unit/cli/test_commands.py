@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from rich.table import Table
 from typer.testing import CliRunner, Result
 
 from adapters.uk import UkAdapter
-from gateway.cli.common import print_table
+from gateway.cli import common
+from gateway.cli.common import print_table, show
 from gateway.cli.demo.people import first_request
 from gateway.cli.main import app
 from gateway.clock import SystemClock
@@ -90,6 +93,19 @@ def test_tables_keep_ids_whole(capsys: pytest.CaptureFixture[str], monkeypatch: 
     (row,) = [line for line in capsys.readouterr().out.splitlines() if "01a20899" in line]
     assert "01a20899-b336-7248-8621-2830a3c7776d" in row
     assert "x" * 60 in row
+
+
+def test_a_narrow_terminal_folds_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a window of 80 columns no line of a wide table is longer, and the id is whole; markup stays text."""
+    screen = io.StringIO()
+    monkeypatch.setattr(common, "out", Console(file=screen, force_terminal=True, width=80, color_system=None))
+    row = {"id": "01a20899-b336-7248-8621-2830a3c7776d", "what": "[red]" + "x" * 30, "more": "y" * 30}
+    show([row], as_json=False, title="Wide", empty="")
+    lines = screen.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(row["id"] in line for line in lines)
+    assert row["what"] in screen.getvalue()
+    assert lines[-1].strip() == row["more"]
 
 
 def test_balance_shows_quotas_as_a_table(folder: Path) -> None:
