@@ -15,9 +15,9 @@ from aiohttp import web
 from gateway.alert_parts import alert_transport, make_alerting
 from gateway.alerting import alerting
 from gateway.batch_runner import run_batches
-from gateway.clock import SystemClock
 from gateway.core.errors import ConfigError, PasserelleError
 from gateway.flows.exchange import Exchange
+from gateway.flows.inbox_retention import remove_old_events
 from gateway.flows.operators_file import OPERATORS_FILE, import_at_start, read_operators
 from gateway.flows.ports import Store
 from gateway.instance import Instance, url_of
@@ -87,10 +87,13 @@ async def _listen_for_metrics(
     return url_of(part.host, sock.getsockname()[1], tls=False)
 
 
-async def _housekeeping(store: Store, clock: SystemClock) -> None:
-    """Removes expired token ids, old answers and dropped blobs, adds up counts, again and again."""
+async def _housekeeping(exchange: Exchange) -> None:
+    """Removes expired token ids, old answers, dropped blobs and events that were acknowledged long ago, adds
+    up counts, again and again."""
+    store, clock, walked = exchange.store, exchange.clock, 0
     while True:
         try:
+            walked = await remove_old_events(exchange, walked)
             removed = 1
             while removed:
                 async with store.begin() as tx:
@@ -106,7 +109,7 @@ async def _housekeeping(store: Store, clock: SystemClock) -> None:
 
 @asynccontextmanager
 async def _working(
-    worker: Worker, puller: Puller | None, exchange: Exchange, clock: SystemClock
+    worker: Worker, puller: Puller | None, exchange: Exchange
 ) -> AsyncIterator[Mapping[str, Callable[[], bool]]]:
     """Gives, by name, whether a part that should run has ended."""
     running = [asyncio.create_task(worker.run())]
@@ -114,7 +117,7 @@ async def _working(
     if puller is not None:
         running.append(asyncio.create_task(puller.run()))
         parts["puller"] = running[1].done
-    cleaning = asyncio.create_task(_housekeeping(exchange.store, clock))
+    cleaning = asyncio.create_task(_housekeeping(exchange))
     watching = asyncio.create_task(watch_deadlines(exchange))
     releasing = asyncio.create_task(release_again_and_again(exchange, worker.plan.poll_s))
     batching = asyncio.create_task(run_batches(exchange, worker.plan.poll_s))
@@ -192,7 +195,7 @@ async def serving(
             telemetry.follow(worker)
             pulling = await stack.enter_async_context(pull_transport(instance))
             puller = make_puller(instance, exchange, access_point, pulling)
-            parts = await stack.enter_async_context(_working(worker, puller, exchange, instance.clock))
+            parts = await stack.enter_async_context(_working(worker, puller, exchange))
         await _raise_alerts(stack, instance, exchange, parts, works=with_worker)
         if with_listeners:
             noise = noise_gate(instance.settings)

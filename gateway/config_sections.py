@@ -76,8 +76,16 @@ class UkApi(_Section):
     rate_per_second: float = Field(default=50, gt=0, le=100_000, description="requests a client may send")
     rate_burst: int = Field(default=200, ge=1, le=1_000_000, description="requests at once, above the rate")
     longest_wait_s: Seconds = Field(default=60, description="upper bound of GET /v1/inbox?wait=")
+    events_kept_days: Annotated[float, Field(ge=0, le=36_500)] = Field(
+        default=90, description="days that an acknowledged event of the inbox is kept, 0 for ever"
+    )
     public_url: str | None = Field(default=None, description="the address under which clients reach the API")
     unsafe_plain_http: bool = Field(default=False, description="true only behind a proxy that ends TLS")
+
+    @property
+    def events_kept(self) -> dt.timedelta | None:
+        """None: for ever."""
+        return dt.timedelta(days=self.events_kept_days) if self.events_kept_days else None
 
     @model_validator(mode="after")
     def _plain_only_on_loopback(self) -> Self:

@@ -206,6 +206,7 @@ class Instance:
             alerts=self.settings.alerts.plan(),
             known=self.known(clients),
             reveal=self.settings.console.reveal(),
+            events_kept=self.settings.uk_api.events_kept,
             batches=self.settings.console.batches(),
             watch=watch,
         )

@@ -88,6 +88,8 @@ class Exchange:
     """Certificates and keys that stored proofs are compared with."""
     reveal: dt.timedelta = dt.timedelta(minutes=10)
     """How long a look at personal data lasts (``gateway.flows.reveals``)."""
+    events_kept: dt.timedelta | None = dt.timedelta(days=90)
+    """How long an acknowledged event of the inbox stays (``flows.inbox_retention``); None: for ever."""
     watch: Watch = field(repr=False, default=UNWATCHED)
     """Metrics and traces."""
 

@@ -37,6 +37,16 @@ class InboxEvent:
     acknowledged_by: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OldEvents:
+    """What a walk over a piece of the table found."""
+
+    sequences: tuple[int, ...]
+    """Of events that were acknowledged long enough ago."""
+    last: int | None
+    """The last row that was looked at; None: the table ends here."""
+
+
 class InboxEventRows(Protocol):
     """Events that reach the inbox beside messages: time limits, refusals after waiting, thresholds."""
 
@@ -56,6 +66,14 @@ class InboxEventRows(Protocol):
 
     async def acknowledge_inbox_event(self, event_id: str, *, at: dt.datetime, by: str) -> bool:
         """False when it was acknowledged before, or is not known."""
+        ...
+
+    async def acknowledged_events(self, *, after: int, before: dt.datetime, limit: int) -> OldEvents:
+        """Looks at ``limit`` rows at the most, sequence > after, for those acknowledged before that time."""
+        ...
+
+    async def remove_events(self, sequences: Sequence[int], *, before: dt.datetime) -> int:
+        """Of these, those that were acknowledged before that time; how many there were."""
         ...
 
     async def count_inbox_events(self) -> Mapping[str, int]:

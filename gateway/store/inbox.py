@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 
-from gateway.flows.ports_inbox import InboxEvent
+from gateway.flows.ports_inbox import InboxEvent, OldEvents
 from gateway.store.base import AUDIT_LOCK, TransactionBase, advisory_lock, insert_or_nothing
 from gateway.store.tables_inbox import inbox_events
 
@@ -26,6 +26,15 @@ _ACKNOWLEDGE = (
     update(inbox_events)
     .where(_E.event_id == bindparam("id"), _E.acknowledged_at.is_(None))
     .values(acknowledged_at=bindparam("when"), acknowledged_by=bindparam("who"))
+)
+_WALK = (
+    select(_E.sequence, _E.acknowledged_at)
+    .where(_E.sequence > bindparam("after"))
+    .order_by(_E.sequence)
+    .limit(bindparam("most"))
+)
+_REMOVE = delete(inbox_events).where(
+    _E.sequence.in_(bindparam("some", expanding=True)), _E.acknowledged_at < bindparam("limit")
 )
 _COUNT = select(_E.type, func.count()).where(_E.acknowledged_at.is_(None)).group_by(_E.type)
 
@@ -90,6 +99,17 @@ class InboxEventTransaction(TransactionBase):
     async def acknowledge_inbox_event(self, event_id: str, *, at: dt.datetime, by: str) -> bool:
         values = {"id": event_id, "when": at, "who": by}
         return await self._run(lambda c: c.execute(_ACKNOWLEDGE, values).rowcount > 0)
+
+    async def acknowledged_events(self, *, after: int, before: dt.datetime, limit: int) -> OldEvents:
+        rows = await self._run(lambda c: c.execute(_WALK, {"after": after, "most": limit}).all())
+        old = tuple(
+            row.sequence for row in rows if row.acknowledged_at is not None and row.acknowledged_at < before
+        )
+        return OldEvents(sequences=old, last=rows[-1].sequence if len(rows) == limit else None)
+
+    async def remove_events(self, sequences: Sequence[int], *, before: dt.datetime) -> int:
+        values = {"some": list(sequences), "limit": before}
+        return await self._run(lambda c: int(c.execute(_REMOVE, values).rowcount), heavy=True)
 
     async def count_inbox_events(self) -> Mapping[str, int]:
         rows = await self._run(lambda c: c.execute(_COUNT).all())

@@ -192,6 +192,7 @@ ELSEWHERE = {
     "as4.agreement": "test_pull_lives: both sides live by an agreement of their own",
     "as4.host": "test_lives: the address the ministry posts to",
     "as4.port": "test_lives: the address the ministry posts to",
+    "uk_api.events_kept_days": "tests/integration/inbox/test_retention",
     "database.password_file": "test_database_password",
     "webhooks.unsafe_plain_http": "test_plain_webhooks_need_the_unsafe_option",
     "console.proxies": "tests/integration/people/test_http: test_addresses_behind_a_proxy",
