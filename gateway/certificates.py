@@ -42,6 +42,11 @@ class Own:
     """The certificate, then the CAs that lie in its file."""
 
     @property
+    def name(self) -> str:
+        """For people: ``as4-sign``, ``as4-decrypt (X25519)``."""
+        return self.use.value if self.kind is None else f"{self.use} ({self.kind})"
+
+    @property
     def certificate(self) -> x509.Certificate:
         return self.chain[0]
 
@@ -93,8 +98,7 @@ def certificates(instance: Instance) -> tuple[Certificate, ...]:
     """Ours as this process uses them, the partner's as they lie in its folder: of several for one use the one
     that lasts longest. A file that cannot be read is left out: ``passerelle check`` names it."""
     found = [
-        _certificate(_own_name(item), Side.UK, item.certificate)
-        for item in own(instance, leave_out_broken=True)
+        _certificate(item.name, Side.UK, item.certificate) for item in own(instance, leave_out_broken=True)
     ]
     longest: dict[str, Certificate] = {}
     for name, certificate in _of_partner(instance):
@@ -103,10 +107,6 @@ def certificates(instance: Instance) -> tuple[Certificate, ...]:
         if held is None or held.not_after < one.not_after:
             longest[name] = one
     return (*found, *longest.values())
-
-
-def _own_name(item: Own) -> str:
-    return item.use.value if item.kind is None else f"{item.use} ({item.kind})"
 
 
 def _of_partner(instance: Instance) -> Iterator[tuple[str, x509.Certificate]]:

@@ -11,13 +11,13 @@ from pathlib import Path
 from cryptography import x509
 from pydantic import BaseModel
 
+from gateway.certificates import own
 from gateway.config import Settings
 from gateway.core.errors import ConfigError, PasserelleError
 from gateway.flows import oidc
 from gateway.flows.operators_file import OPERATORS_FILE
 from gateway.flows.ports import Store
 from gateway.instance import Instance, url_of
-from gateway.keys import files
 
 _SOON = dt.timedelta(days=30)
 
@@ -139,16 +139,8 @@ def _loaded(setting: str, load: Callable[[], object]) -> Finding:
 
 def _certificates(instance: Instance) -> Iterator[Finding]:
     now = instance.clock.now()
-    keys = instance.keyring
-    own = (
-        ("keys/as4-sign", keys.as4_sign.certificate),
-        ("keys/as4-decrypt", keys.as4_decrypt[0].certificate),
-        *((f"keys/as4-sign ({kind})", key.certificate) for kind, key in keys.more_sign.items()),
-        *((f"keys/as4-decrypt ({key.kind})", key.certificate) for key in keys.more_decrypt),
-        ("keys/tls", files.read_chain(keys.tls_certificate)[0]),
-    )
-    for place, certificate in own:
-        yield _validity(place, certificate, now)
+    for item in own(instance):
+        yield _validity(f"keys/{item.name}", item.certificate, now)
     try:
         partner = instance.load_partner()
     except ConfigError:

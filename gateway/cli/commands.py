@@ -43,11 +43,11 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "Tell what is wrong, weak or about to expire in the instance; exit status 1 on any error.",
     ),
     "serve": Entry(
-        "instance:serve", "Run the gateway: UK API and console on one port, the AS4 endpoint on another."
+        "running:serve", "Run the gateway: UK API and console on one port, the AS4 endpoint on another."
     ),
-    "worker": Entry("instance:worker", "Deliver only: one more node on the same database."),
+    "worker": Entry("running:worker", "Deliver only: one more node on the same database."),
     "sandbox": Entry(
-        "instance:sandbox",
+        "running:sandbox",
         "Run the simulated French ministry: a real AS4 access point with keys and a store of its own.",
     ),
     "send": Entry(

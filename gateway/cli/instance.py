@@ -1,8 +1,7 @@
-"""``passerelle init``, ``check``, ``serve``, ``worker``, ``sandbox``."""
+"""``passerelle init`` and ``check``: making an instance, and what is wrong with it."""
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from functools import partial
 from pathlib import Path
@@ -10,18 +9,15 @@ from typing import Any
 
 import aiohttp
 import typer
-import uvloop
 
-from gateway.bootstrap import Instance, run_gateway, run_worker
 from gateway.check import Finding, Level, check_database, check_provider, check_settings
-from gateway.cli.common import JsonOption, err, fail, opened, options, out, print_json, run, show
+from gateway.cli.common import JsonOption, fail, opened, options, out, run, show
 from gateway.cli.setup import make_instance, register_client
 from gateway.config import load_settings
-from gateway.core.errors import ConfigError, PasserelleError, Unavailable
+from gateway.core.errors import PasserelleError
 from gateway.core.roles import Role, Side
 from gateway.flows.users import add_user
-from gateway.logs import configure_logs
-from gateway.sandbox import setup as sandbox_setup
+from gateway.instance import Instance
 
 LIVE_SECONDS = 5
 
@@ -52,6 +48,8 @@ def init(
             key = register_client(directory, client)
             out.print(f"UK client {client}: private key in {key}", markup=False)
         if with_sandbox:
+            from gateway.sandbox import setup as sandbox_setup  # a gateway of its own: check needs none
+
             sandbox_setup.init(with_sandbox)
             sandbox_setup.trust_each_other(directory, with_sandbox)
             out.print(f"simulated ministry in {with_sandbox}", markup=False)
@@ -144,64 +142,3 @@ def check(
     show(rows, as_json=as_json, title="Check", empty="")
     if any(f.level is Level.ERROR for f in found):
         raise typer.Exit(1)
-
-
-def _instance() -> Instance:
-    try:
-        instance = Instance.load(options.folder)
-    except ConfigError as exc:
-        fail(exc.detail, cure="passerelle check tells more; passerelle init DIR makes a new instance")
-    log = instance.settings.log
-    configure_logs(level=log.level, format_=log.format)
-    return instance
-
-
-def serve(
-    worker: bool = typer.Option(True, "--worker/--no-worker", help="Deliver in this process too."),
-) -> None:
-    """Run the gateway: UK API and console on one port, the AS4 endpoint on another."""
-    instance = _instance()
-    err.print(f"Serving {options.folder.resolve()}; stop with Ctrl-C.", markup=False)
-    try:
-        uvloop.run(run_gateway(instance, with_worker=worker))
-    except PasserelleError as exc:
-        fail(exc.detail)
-
-
-def worker() -> None:
-    """Deliver only: one more node on the same database."""
-    instance = _instance()
-    try:
-        uvloop.run(run_worker(instance))
-    except PasserelleError as exc:
-        fail(exc.detail)
-
-
-async def _sandbox_status(folder: Path) -> Any:
-    port = sandbox_setup.load_settings(folder).control_port
-    timeout = aiohttp.ClientTimeout(total=LIVE_SECONDS)
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(f"http://127.0.0.1:{port}/status") as answer,
-        ):
-            return await answer.json()
-    except (aiohttp.ClientError, TimeoutError) as exc:
-        raise Unavailable("the simulated ministry does not answer; start it: passerelle sandbox DIR") from exc
-
-
-def sandbox(
-    directory: Path = typer.Argument(..., metavar="DIR", help="Made by: passerelle init --with-sandbox DIR."),
-    status: bool = typer.Option(
-        False, "--status", help="Ask the one that runs, and print what it has received and sent."
-    ),
-) -> None:
-    """Run the simulated French ministry: a real AS4 access point with keys and a store of its own."""
-    if status:
-        print_json(run(lambda: _sandbox_status(directory)))
-        return
-    configure_logs()
-    try:
-        asyncio.run(sandbox_setup.run_sandbox(directory))
-    except PasserelleError as exc:
-        fail(exc.detail)
