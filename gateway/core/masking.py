@@ -16,6 +16,7 @@ from babel import Locale
 
 from contracts import codelists, model
 from contracts.codes import MessageType
+from gateway.core.days import day_words
 from gateway.core.field_words import FIELDS, Mask
 from gateway.core.words import Words
 
@@ -136,9 +137,11 @@ def _text(value: object, path: str) -> Words:
         case StrEnum():
             return _label(value)
         case dt.datetime():
-            text = value.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+            utc = value.astimezone(dt.UTC)
+            day, time = day_words(utc), f", {utc:%H:%M}\N{NO-BREAK SPACE}UTC"
+            return Words(day.en + time, day.fr + time)
         case dt.date():
-            text = value.isoformat()
+            return day_words(value)
         case model.PersonName():
             text = " ".join(part for part in (value.given_names, value.family_name) if part)
         case model.BirthDate():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import zoneinfo
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from contracts.codelists import label
 from contracts.codes import Direction
 from gateway.core import timeline_words as words
+from gateway.core.days import day_words, place_words
 from gateway.core.explanations import explain_attempt, explain_failed
 from gateway.core.records import Attempt, AuditEntry, Channel, Evidence, EvidenceKind, MessageRecord
 from gateway.core.timeline_words import LEG_WORDS, Leg, Tone
@@ -152,13 +154,13 @@ def _clocks(record: MessageRecord, agreement: Agreement, rows: Iterable[Deadline
         clock = table.get(row.clock)
         name = Words(clock.terms.name_en, clock.terms.name_fr) if clock else Words(row.clock, row.clock)
         if row.message_id == record.message_id:
-            due = row.due_at.date().isoformat()
+            due, place = day_words(row.due_at.astimezone(zoneinfo.ZoneInfo(row.zone))), place_words(row.zone)
             yield Entry(
                 at=row.started_at,
                 leg=Leg.CLOCK,
                 tone=Tone.PLAIN,
                 title=_joined(name, words.CLOCK_STARTED),
-                detail=Words(f"Due on {due} ({row.zone})", f"Échéance le {due} ({row.zone})"),
+                detail=Words(f"Due on {due.en} ({place.en})", f"Échéance le {due.fr} ({place.fr})"),
                 rank=4,
             )
         if row.closed_at is not None and record.message_id in {row.message_id, row.closed_by}:

@@ -15,10 +15,13 @@ from gateway.core.batches import ReasonCode
 from gateway.core.errors import InvalidParameter
 from gateway.core.resend import Action, Verdict, Why
 from gateway.flows.once import AlreadyDone
+from gateway.flows.ports_audit import AuditFilter
 from gateway.web.console import reasons
 from gateway.web.console.i18n import N_
 from gateway.web.console.services import SERVICES
+from gateway.web.console.session import user_of
 
+_A_MOMENT: Final = dt.timedelta(minutes=10)
 TOKEN: Final = "once"  # noqa: S105 — the name of a field
 VERDICTS: Final[Mapping[str, tuple[str, str]]] = {
     Verdict.SAFE: ("good", N_("safe")),
@@ -112,6 +115,19 @@ def token_of(form: Mapping[str, str]) -> str:
     if not token:
         raise InvalidParameter("the form is not whole; open the page again")
     return token
+
+
+async def has_done(request: web.Request, subject: str, *actions: str) -> bool:
+    """Whether this user did one of that to it a moment ago, as the audit log says: an address that ends in
+    ``?done`` may come from anywhere, and proves nothing."""
+    exchange, user = request.app[SERVICES].exchange, user_of(request)
+    since = exchange.clock.now() - _A_MOMENT
+    async with exchange.store.begin(read_only=True) as tx:
+        for action in actions:
+            where = AuditFilter(subject=subject, actor=user.actor, action=action, since=since)
+            if (await tx.find_audit(where, limit=1)).items:
+                return True
+    return False
 
 
 async def act(work: Callable[[], Awaitable[object]], then: str) -> web.StreamResponse:

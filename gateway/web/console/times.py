@@ -6,9 +6,9 @@ import datetime as dt
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date
 from markupsafe import Markup
 
+from gateway.core.days import day_of
 from gateway.web.console.i18n import Language
 
 _LONDON: Final = ZoneInfo("Europe/London")
@@ -20,12 +20,11 @@ _UNITS: Final = (
     (1, {"en": "s", "fr": "s"}),
 )
 _NBSP: Final = "\N{NO-BREAK SPACE}"
-_LOCALES: Final = {"en": "en_GB", "fr": "fr_FR"}
 
 
 def day(value: dt.date, language: Language) -> str:
     """``23 Nov 2026`` or ``23 nov. 2026``."""
-    return str(format_date(value, "d MMM y", locale=_LOCALES[language])).replace(" ", _NBSP)
+    return day_of(value, language)
 
 
 def both_zones(value: dt.datetime | None, language: Language) -> Markup:
@@ -44,6 +43,12 @@ def both_zones(value: dt.datetime | None, language: Language) -> Markup:
         other,
         _clock(there),
     )
+
+
+def own_zone(value: dt.datetime, language: Language) -> str:
+    """The instant as the reader's capital reads it, where there is room for no more."""
+    here = value.astimezone(_PARIS if language == "fr" else _LONDON)
+    return f"{day(here.date(), language)}, {_clock(here)}"
 
 
 def _clock(value: dt.datetime) -> str:
@@ -73,7 +78,7 @@ def age(value: dt.datetime, now: dt.datetime, language: Language) -> str:
 def ago(value: dt.datetime, now: dt.datetime, language: Language) -> str:
     """Said of something that has happened: ``3 h 12 min ago`` or ``il y a 3 h 12 min``."""
     text = age(value, now, language)
-    return f"il y a {text}" if language == "fr" else f"{text} ago"
+    return (f"il y a {text}" if language == "fr" else f"{text} ago").replace(" ", _NBSP)
 
 
 def until(value: dt.datetime, now: dt.datetime, language: Language) -> str:

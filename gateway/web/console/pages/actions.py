@@ -24,6 +24,7 @@ from gateway.web.console.acting import (
     Question,
     act,
     ask,
+    has_done,
     reason_text,
     token_of,
 )
@@ -37,6 +38,7 @@ _DONE: Final = {
     Action.REPLAY: N_("The message is in the queue again."),
     Action.CANCEL: N_("The message is cancelled."),
 }
+_DID: Final = {Action.REPLAY: "message.replayed", Action.CANCEL: "message.cancelled"}
 _DO: Final = {Action.REPLAY: operator.replay, Action.CANCEL: operator.cancel}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -80,7 +82,7 @@ def _preview(action: Action) -> Handler:
         user = require(request, Permission.ACT)
         exchange = request.app[SERVICES].exchange
         record = await _record(request)
-        if request.query.get("done"):
+        if request.query.get("done") and await has_done(request, record.message_id, _DID[action]):
             note = ("good", "", "")
             return ask(request, _question(request, action, record, note, done=_DONE[action]))
         async with exchange.store.begin(read_only=True) as tx:

@@ -27,6 +27,7 @@ from gateway.web.console.acting import (
     Question,
     act,
     ask,
+    has_done,
     reason_of,
     reason_text,
     token_of,
@@ -64,6 +65,13 @@ _DONE: Final = {
     "pause": N_("It is paused."),
     "stop": N_("It is stopped. What was done stays done."),
 }
+_DID: Final = {
+    "created": "batch.created",
+    "approve": "batch.approved",
+    "start": "batch.started",
+    "pause": "batch.paused",
+    "stop": "batch.stopped",
+}
 _WHAT: Final = {
     BatchEvent.APPROVE: N_("You are the second person: what stands here is what you agree to."),
     BatchEvent.START: N_("One message after the other is judged again and acted upon."),
@@ -80,6 +88,7 @@ WORDS: Final[dict[str, Any]] = {
     "actions": ACTIONS,
     "reason_words": reasons.ACTION,
 }
+_OWN: Final = N_("You made it. Another person must approve it.")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -194,18 +203,24 @@ async def show_one(request: web.Request) -> dict[str, Any]:
     return {
         "row": row,
         "offered": [event for event in _STEPS if event.value in row["possible"] and may[event]],
-        "done": _DONE.get(request.query.get("done", "")),
+        "done": await _done(request, row["batch_id"]),
         **WORDS,
     }
 
 
+async def _done(request: web.Request, batch_id: str) -> str | None:
+    name = request.query.get("done", "")
+    return _DONE[name] if name in _DID and await has_done(request, batch_id, _DID[name]) else None
+
+
 def _step_preview(event: BatchEvent) -> Handler:
     async def show(request: web.Request) -> web.StreamResponse:
-        require(request, Permission.APPROVE if event is BatchEvent.APPROVE else Permission.ACT)
+        user = require(request, Permission.APPROVE if event is BatchEvent.APPROVE else Permission.ACT)
         batch_id = request.match_info["batch_id"]
         row = await views.show_batch(request.app[SERVICES].exchange, batch_id, limit=1)
         page = f"/console/batches/{batch_id}"
-        possible = event.value in row["possible"]
+        own = event is BatchEvent.APPROVE and row["created_by"] == user.actor
+        possible = event.value in row["possible"] and not own
         now = row["now"] or {"to_do": row["results"]["pending"], "digest": ""}
         question = Question(
             title=_STEPS[event],
@@ -216,7 +231,7 @@ def _step_preview(event: BatchEvent) -> Handler:
                 (N_("Made by"), wording.actor(row["created_by"], language_of(request))),
                 (N_("In words"), reasons.shown(row["reason"], language_of(request))),
             ),
-            note=_WHAT[event] if possible else N_("This is not possible now."),
+            note=_WHAT[event] if possible else _OWN if own else N_("This is not possible now."),
             kind="wait" if possible else "bad",
             button=_STEPS[event] if possible else None,
             danger=event is BatchEvent.STOP,

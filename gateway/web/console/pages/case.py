@@ -50,7 +50,7 @@ def _drawing(request: web.Request, view: dict[str, Any]) -> Markup:
 
 def _instant(text: str, language: Any) -> str:
     value = when(text)
-    return "" if value is None else times.both_zones(value, language).striptags()
+    return "" if value is None else times.own_zone(value, language)
 
 
 async def case(request: web.Request) -> web.Response:

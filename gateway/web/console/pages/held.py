@@ -14,7 +14,7 @@ from gateway.core.treaty.holding import EXCLUSION, OPERATOR, QUOTAS
 from gateway.core.treaty.quotas import WAITING, QuotaKind
 from gateway.flows import hold_views, holds
 from gateway.flows.exclusion import Match
-from gateway.web.console.acting import COMMON, Question, act, ask, reason_text, token_of
+from gateway.web.console.acting import COMMON, Question, act, ask, has_done, reason_text, token_of
 from gateway.web.console.i18n import N_
 from gateway.web.console.services import SERVICES
 from gateway.web.console.session import checked_form, require, user_of
@@ -90,7 +90,7 @@ async def show_one(request: web.Request) -> dict[str, Any]:
         "matches": await hold_views.explain(exchange, message_id) if decides else [],
         "queued": row["code"] in WAITING,
         "lacking": sorted(set(row["roles"]) - user.decider.roles),
-        "done": _DONE.get(request.query.get("done", "")),
+        "done": await _done(request, message_id),
         "approvals": hold_views.approvals,
         **WORDS,
     }
@@ -102,6 +102,14 @@ _DONE: Final = {
     "release": N_("Your approval is kept. Another person must agree before it goes."),
     "refuse": N_("It is refused. The UK system is told."),
 }
+_DID: Final = {"release": "hold.approved", "refuse": "hold.refused"}
+
+
+async def _done(request: web.Request, message_id: str) -> str | None:
+    name = request.query.get("done", "")
+    return _DONE[name] if name in _DID and await has_done(request, message_id, _DID[name]) else None
+
+
 _WHAT: Final = {
     "release": N_("It is judged again by all rules and goes on as if it had come now."),
     "refuse": N_("It never leaves. The UK system is told, and a case that it was to open ends."),

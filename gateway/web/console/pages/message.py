@@ -82,7 +82,8 @@ def page(
     request: web.Request, template: str, values: dict[str, Any], content: dict[str, Any]
 ) -> web.Response:
     """A page that may show personal data: it hides again by itself when the reveal ends, without a script."""
-    done = DONE.get(request.query.get("done", ""))
+    said = request.query.get("done", "")
+    done = DONE.get(said) if (said == "revealed") is content["revealed"] else None
     shared: dict[str, Any] = {
         "when": when,
         "done": done,

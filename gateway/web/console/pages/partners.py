@@ -62,7 +62,16 @@ STEP_SAYS: Final = {
     ("receipt", "failed"): N_("No valid receipt came back."),
     **{(step, "skipped"): N_("An earlier step failed.") for step in STEPS},
 }
-"""What each step found; causes and cures stay in the words of the test, for whoever looks into the line."""
+"""What each step found; the test's own words, which are English, follow as a technical detail."""
+STEP_HELPS: Final = {
+    "setup": N_("Run passerelle check on the gateway and put right what it finds."),
+    "DNS": N_("Compare the address in france.url with the partner; then ask your network team."),
+    "TCP": N_("Ask the partner whether its access point runs; then ask both network teams about firewalls."),
+    "TLS": N_("Compare the certificate of the server with the partner."),
+    "ping": N_("Ask the partner to look into the log of its access point at this moment."),
+    "receipt": N_("Compare the certificates with the partner by telephone: fingerprints are below."),
+}
+"""What helps in most cases when a step failed; the technical detail may know better."""
 TAKEN: Final = {True: N_("Notification taken"), False: N_("Notification not taken")}
 """How the newest call of a webhook ended."""
 _TEST: web.AppKey[asyncio.Lock] = web.AppKey("console_connection_test", asyncio.Lock)
@@ -142,6 +151,7 @@ async def _shown(request: web.Request, steps: list[Json] | None) -> Json:
         "outcomes": OUTCOMES,
         "step_names": STEPS,
         "step_says": STEP_SAYS,
+        "step_helps": STEP_HELPS,
         "outcome_of": _outcome,
         "taken": TAKEN,
         "last_test": last[0] if last else None,
