@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext, Page
 
+from tests.browser.desks import Desk
+from tests.browser.plays import promised, taken
 from tests.fixtures import browser as browsers
 from tests.fixtures.shown import Shown, demo, trouble
 
@@ -35,3 +37,42 @@ def chromium() -> Iterator[Browser]:
     that the same worker runs later need that place."""
     with browsers.chromium() as browser:
         yield browser
+
+
+@pytest.fixture(scope="module")
+def windows(chromium: Browser, shown: Shown) -> Iterator[dict[tuple[str, str], BrowserContext]]:
+    """One session per person and language."""
+    made: dict[tuple[str, str], BrowserContext] = {}
+    yield made
+    for context in made.values():
+        context.close()
+
+
+@pytest.fixture
+def desk(windows: dict[tuple[str, str], BrowserContext], chromium: Browser, shown: Shown) -> Iterator[Desk]:
+    """``desk(name)``: a page in front of which that person sits, signed in; closed after the test."""
+    opened: list[Page] = []
+
+    def sit(name: str, language: str = "en") -> Page:
+        who = (name, language)
+        if who not in windows:
+            windows[who] = browsers.window(chromium)
+            first = windows[who].new_page()
+            browsers.sign_in(first, shown.base, name, shown.password, language)
+            first.close()
+        opened.append(windows[who].new_page())
+        return opened[-1]
+
+    yield sit
+    for page in opened:
+        page.close()
+
+
+@pytest.fixture(autouse=True)
+def forms_were_sent(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A play sends, in its language, every form that ``plays.py`` names it for."""
+    before = len(browsers.SENT)
+    yield
+    play = f"{request.path.stem}::{request.node.name}"
+    missing = promised(play) - taken(browsers.SENT[before:])
+    assert not missing, f"{play} did not send {sorted(missing)}"

@@ -9,8 +9,9 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response
 
 from gateway.cli.demo.stage import OPERATOR
+from tests.browser.desks import in_both
 from tests.browser.places import PLACES
-from tests.fixtures.browser import overflow, sign_in, violations, window
+from tests.fixtures.browser import keyboard_problems, overflow, sign_in, violations, window
 from tests.fixtures.shown import Shown
 
 WIDTHS = (320, 390, 1024, 1600)
@@ -58,7 +59,8 @@ def by_people() -> list[str]:
 @pytest.mark.parametrize("place", by_people())
 def test_page(seat: Seat, shown: Shown, place: str) -> None:
     """It is shown in the language, has one heading, no complaint of the browser, no violation found by axe in
-    light and dark, and never scrolls sideways from 320 pixels to wide."""
+    light and dark, never scrolls sideways from 320 pixels to wide, and the keyboard reaches everything in the
+    narrowest window, with its focus in sight."""
     page = seat.page
     page.emulate_media(color_scheme="light")
     answer = seat.go(shown, place)
@@ -74,6 +76,8 @@ def test_page(seat: Seat, shown: Shown, place: str) -> None:
         assert overflow(page) == 0, width
     page.set_viewport_size({"width": 390, "height": 800})
     assert violations(page) == []
+    page.set_viewport_size({"width": min(WIDTHS), "height": 800})
+    assert keyboard_problems(page) == []
     page.set_viewport_size({"width": 1280, "height": 900})
     assert seat.complaints == []
 
@@ -115,4 +119,45 @@ def test_keyboard_alone(chromium: Browser, shown: Shown) -> None:
             page.wait_for_url("**/console/messages/*")
             break
     assert "/console/messages/" in page.url
+    context.close()
+
+
+_PAPER = {"width": 718, "height": 1046}
+"""A4 between margins of a centimetre, in pixels of 1/96 inch."""
+REPORTS = ("/console/balance", "/console/balance/weekly", "/console/balance/ledger")
+
+
+@in_both
+def test_reports_on_paper(chromium: Browser, shown: Shown, language: str) -> None:
+    """Printed from a dark screen: black on white, nothing of the frame, and nothing beside the sheet."""
+    context = window(chromium, scheme="dark")
+    page = context.new_page()
+    sign_in(page, shown.base, OPERATOR, shown.password, language)
+    page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size(_PAPER)  # type: ignore[arg-type] # two whole numbers
+    for path in REPORTS:
+        page.goto(shown.base + path)
+        colours = "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+        assert page.evaluate(colours) == ["rgb(255, 255, 255)", "rgb(0, 0, 0)"], path
+        for frame in (".bar", "nav.menu", ".filters", "main form"):
+            assert not any(part.is_visible() for part in page.locator(frame).all()), (path, frame)
+        assert any(figures.is_visible() for figures in page.locator("main table, main svg").all()), path
+        assert overflow(page) == 0, path
+    context.close()
+
+
+def test_colours_of_the_system(chromium: Browser, shown: Shown) -> None:
+    """Where the system forces its colours, tags keep a border and the menu shows where one is."""
+    context = window(chromium)
+    page = context.new_page()
+    sign_in(page, shown.base, OPERATOR, shown.password)
+    page.emulate_media(forced_colors="active")
+    page.goto(f"{shown.base}/console/messages")
+    here, other = (
+        page.locator(f"nav.menu a{which}").first.evaluate("e => getComputedStyle(e).borderLeftColor")
+        for which in ("[aria-current]", ":not([aria-current])")
+    )
+    assert here != other
+    for tag in page.locator("main .tag").all():
+        assert tag.evaluate("e => getComputedStyle(e).borderTopStyle") == "solid"
     context.close()
