@@ -67,6 +67,15 @@ _LAST_SUCCESS = (
 )
 
 
+_NEWEST_OF_EACH_STATUS = union_all(
+    *(
+        select(func.max(_M.sequence)).where(_M.status == status.value, _M.direction == bindparam("way"))
+        for status in MessageStatus
+    )
+)
+"""One step into the index of statuses for each."""
+
+
 def _walked(branch: Branch, dialect: str, *names: str) -> Select[Any]:
     """The rows of a stretch of an index, those accepted first in front (see ``Branch``: never by the primary
     key, which would pass over every message that was accepted before)."""
@@ -243,12 +252,21 @@ class SearchTransaction(ListingTransaction):
             row = None if found is None else connection.execute(_BY_SEQUENCE, {"place": found}).one_or_none()
             return None if row is None else record_of(row)
 
+        def last_success(connection: Connection) -> dt.datetime | None:
+            """What left was proven by a receipt; what came was taken, or it would not be here."""
+            way = {"way": direction.value}
+            if direction is Direction.UK_TO_FR:
+                proven: dt.datetime | None = connection.execute(_LAST_SUCCESS, way).scalar_one_or_none()
+                return proven
+            newest = [place for place in connection.execute(_NEWEST_OF_EACH_STATUS, way).scalars() if place]
+            if not newest:
+                return None
+            return record_of(connection.execute(_BY_SEQUENCE, {"place": max(newest)}).one()).received_at
+
         def work(connection: Connection) -> RouteMarks:
             dialect = connection.dialect.name
             return RouteMarks(
-                last_success_at=connection.execute(
-                    _LAST_SUCCESS, {"way": direction.value}
-                ).scalar_one_or_none(),
+                last_success_at=last_success(connection),
                 oldest_waiting=first(connection, _first_waiting(direction, dialect)),
                 oldest_unacknowledged=first(connection, _first_unacknowledged(direction, dialect)),
             )

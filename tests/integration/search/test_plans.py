@@ -169,6 +169,7 @@ async def test_the_first_page_is_read_from_indexes(
     assert outbound.oldest_unacknowledged is not None
     assert inbound.oldest_unacknowledged is not None
     assert outbound.last_success_at is not None
+    assert inbound.last_success_at is not None
     assert all(row.closed_at is None for row in (*breached, *warned))
     assert breached
     assert warned
