@@ -39,7 +39,6 @@ _METHODS: Final = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 _RECEIPT_BUCKETS: Final = (0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 1800.0, 7200.0, 21_600.0, 86_400.0)
 _EBMS: Final = re.compile(r"EBMS:\d{4}")
-_DAY: Final = 86_400.0
 
 
 def _known_codes() -> frozenset[str]:
@@ -127,7 +126,9 @@ class _FigureCollector(Collector):
             ("direction",),
         )
         success = _gauge(
-            "last_success_timestamp_seconds", "When the newest delivery was proven", ("direction",)
+            "last_success_timestamp_seconds",
+            "When the newest delivery was proven, or the newest message taken",
+            ("direction",),
         )
         for direction, route in figures.routes.items():
             waiting.add_metric((direction.value,), _age(route.oldest_waiting, now))
@@ -180,7 +181,6 @@ class _ProcessState(Collector):
 
     def __init__(self) -> None:
         self.certificates: Callable[[], Mapping[str, dt.datetime]] = dict
-        self.now: dt.datetime | None = None
         self.worker: tuple[Callable[[], float], float] | None = None
 
     def collect(self) -> Iterator[Metric]:
@@ -198,11 +198,10 @@ class _ProcessState(Collector):
             late.add_metric((), age)
         yield working
         yield late
-        left = _gauge("certificate_days_left", "Days until a certificate expires", ("certificate",))
-        if self.now is not None:
-            for name, end in self.certificates().items():
-                left.add_metric((name,), (end - self.now).total_seconds() / _DAY)
-        yield left
+        ends = _gauge("certificate_expiry_timestamp_seconds", "When a certificate expires", ("certificate",))
+        for name, end in self.certificates().items():
+            ends.add_metric((name,), end.timestamp())
+        yield ends
 
 
 class Metrics:
@@ -325,5 +324,4 @@ class Metrics:
     def text(self, figures: Figures | None, now: dt.datetime) -> bytes:
         """Prometheus text format 0.0.4. ``figures`` None: the database cannot be read."""
         self._figures.figures, self._figures.now, self._figures.asked = figures, now, True
-        self._state.now = now
         return generate_latest(self.registry)

@@ -14,6 +14,8 @@ import pytest_asyncio
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.clock import SystemClock
+from tests.fixtures.promtool import MISSING, PROMTOOL, promtool
 from tests.fixtures.world import (
     World,
     free_port,
@@ -132,6 +134,12 @@ async def test_every_name_that_is_used_exists(played: Scraped) -> None:
         assert by <= known or not sampled, f"{where}: by {by - known}"
 
 
+@pytest.mark.skipif(PROMTOOL is None, reason=MISSING)
+async def test_promtool_finds_nothing_to_complain_about(played: Scraped) -> None:
+    """``promtool check metrics`` on what a gateway answers: format, names, units, help."""
+    assert promtool("check", "metrics", given=played.text).strip() == ""
+
+
 async def test_the_play_is_counted(played: Scraped) -> None:
     """Attempts, receipt, messages of both directions, refusals: as they happened."""
     as4 = {"channel": "as4"}
@@ -147,10 +155,12 @@ async def test_the_play_is_counted(played: Scraped) -> None:
     assert played.value("passerelle_messages_refused_total") == 1
     assert played.value("passerelle_inbox_unacknowledged") >= 2
     assert played.value("passerelle_oldest_unacknowledged_seconds", direction="FR_TO_UK") > 0
-    assert played.value("passerelle_last_success_timestamp_seconds", direction="UK_TO_FR") > 1.7e9
+    for direction in ("UK_TO_FR", "FR_TO_UK"):
+        assert played.value("passerelle_last_success_timestamp_seconds", direction=direction) > 1.7e9
     assert played.value("passerelle_messages", status="failed") == 0
     assert played.value("passerelle_breaker_open") == 0
-    assert played.value("passerelle_certificate_days_left", certificate="tls") > 300
+    ends = played.value("passerelle_certificate_expiry_timestamp_seconds", certificate="tls")
+    assert ends - SystemClock().now().timestamp() > 300 * 86_400
     assert played.value("passerelle_database_up") == 1
     assert played.value("passerelle_worker_alive") == 1
     assert played.value("passerelle_http_requests_total", route="/as4", status="200") >= 2

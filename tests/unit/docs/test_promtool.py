@@ -51,8 +51,10 @@ def receipts(slow: int, quick: int) -> dict[str, str]:
     return quick_ones | all_of_them
 
 
-def days(values: str) -> dict[str, str]:
-    return {'passerelle_certificate_days_left{certificate="tls",instance="a"}': values}
+def days(left: float) -> dict[str, str]:
+    """A certificate that ends so many days after the beginning of the play."""
+    name = 'passerelle_certificate_expiry_timestamp_seconds{certificate="tls",instance="a"}'
+    return {name: f"{left * 86_400:.0f}x90"}
 
 
 def gauge(name: str, labels: str = "", **instances: str) -> dict[str, str]:
@@ -199,12 +201,13 @@ PLAYS: dict[str, list[Play]] = {
         Play(gauge("database_seconds", a="0.2x20"), "12m"),
     ],
     "PasserelleCertificateExpires": [
-        Play(days("29.4x90"), "70m", one("The certificate tls expires in 29 days", certificate="tls")),
-        Play(days("31x90"), "70m"),
+        Play(days(29.5), "70m", one("The certificate tls expires in 29d 10h 50m 0s", certificate="tls")),
+        Play(days(31), "70m"),
     ],
     "PasserelleCertificateExpiresSoon": [
-        Play(days("6.25x9"), "1m", one("The certificate tls expires in 6.2 days", certificate="tls")),
-        Play(days("7.5x9"), "1m"),
+        Play(days(6.25), "60m", one("The certificate tls expires in 6d 5h 0m 0s", certificate="tls")),
+        Play(days(0.01), "60m", one("The certificate tls has expired", certificate="tls")),
+        Play(days(7.5), "60m"),
     ],
     "PasserelleErrors": [
         Play(
