@@ -30,7 +30,7 @@ BUILD_SECONDS = 600.0
 OPTIONS = ("--db=dev-mem", "--health-enabled=false", "--metrics-enabled=false")
 """Of Keycloak's own build step, done once: a start then takes seconds. The database is in memory."""
 _HEAP = "-Xms96m -Xmx512m"
-_QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+_QUICK = "-XX:TieredStopAtLevel=1"
 """It lives for a minute: a quick start counts, not how fast it is after an hour."""
 _ADMIN = "test-administrator"
 
