@@ -33,7 +33,7 @@ lint: setup ## Style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-interop: setup ## Run the tests against a real AS4 peer (needs Java and Maven)
+interop: setup ## Run the tests against a real AS4 peer and Keycloak (needs Java and Maven)
 	.ci/interop
 
 as4-table: setup ## Run all tests of AS4 requirements and write docs/as4-conformance.md from them

@@ -83,6 +83,72 @@ def test_the_dashboard_can_be_imported() -> None:
     assert BOARD["uid"] == "passerelle"
 
 
+FIELDS = {
+    "dashboard": {
+        *("__inputs", "__requires", "uid", "title", "description", "tags", "timezone", "editable"),
+        *("graphTooltip", "refresh", "schemaVersion", "version", "time", "timepicker", "liveNow", "links"),
+        *("fiscalYearStartMonth", "annotations", "templating", "panels"),
+    },
+    "panel": {
+        *("id", "type", "title", "description", "datasource", "gridPos", "targets", "fieldConfig"),
+        *("options", "transformations"),
+    },
+    "row": {"id", "type", "title", "collapsed", "gridPos", "panels"},
+    "defaults": {"unit", "min", "max", "decimals", "thresholds", "color", "custom", "mappings", "noValue"},
+    "target": {"refId", "expr", "legendFormat", "datasource", "range", "instant", "format"},
+    "variable": {
+        *("name", "label", "type", "query", "refresh", "current", "hide", "includeAll", "multi", "options"),
+        *("datasource", "definition", "allValue", "sort", "regex"),
+    },
+}
+"""Of Grafana's classic dashboard model (kinds/dashboard of its repository), as far as ours uses it."""
+CUSTOM = {"lineWidth", "fillOpacity", "showPoints", "spanNulls", "stacking"}
+OPTIONS = {
+    "stat": {"reduceOptions", "colorMode", "graphMode", "textMode", "justifyMode", "orientation"},
+    "timeseries": {"legend", "tooltip"},
+    "table": {"showHeader"},
+}
+UNITS = {"short", "s", "reqps", "bytes"}
+"""Ids of Grafana's units: one that it does not know is shown as a suffix."""
+
+
+def test_the_dashboard_has_fields_that_grafana_knows() -> None:
+    """A field that it does not know does nothing, without a word: the classic model, of Grafana 10 to 13."""
+    assert set(BOARD) <= FIELDS["dashboard"]
+    assert 36 <= BOARD["schemaVersion"] <= 41
+    assert BOARD["graphTooltip"] in {0, 1, 2}
+    for variable in BOARD["templating"]["list"]:
+        assert set(variable) <= FIELDS["variable"]
+        assert variable["type"] in {"datasource", "query"}
+    for panel in BOARD["panels"]:
+        if panel["type"] == "row":
+            assert set(panel) <= FIELDS["row"]
+            continue
+        where = panel["title"]
+        assert set(panel) <= FIELDS["panel"], where
+        assert set(panel["options"]) <= OPTIONS[panel["type"]], where
+        defaults = panel["fieldConfig"]["defaults"]
+        assert set(defaults) <= FIELDS["defaults"], where
+        assert set(defaults.get("custom", {})) <= CUSTOM, where
+        assert defaults["unit"] in UNITS, where
+        assert defaults["color"]["mode"] in {"thresholds", "palette-classic"}, where
+        steps = [step["value"] for step in defaults["thresholds"]["steps"]]
+        assert steps[0] is None, where  # the lowest has no lower end
+        assert steps[1:] == sorted(steps[1:]), where
+
+
+def test_the_queries_of_a_panel_fit_its_kind() -> None:
+    """One kind of answer each: a range for a graph, the value of now for a figure, rows for a table."""
+    for panel in BOARD["panels"]:
+        targets = panel.get("targets", [])
+        assert len({t["refId"] for t in targets}) == len(targets), panel["title"]
+        for target in targets:
+            assert set(target) <= FIELDS["target"], panel["title"]
+            assert target["range"] is not target["instant"], panel["title"]
+            assert target["range"] == (panel["type"] == "timeseries"), panel["title"]
+            assert (target.get("format") == "table") == (panel["type"] == "table"), panel["title"]
+
+
 def test_every_metric_of_the_guide_is_one_of_the_process() -> None:
     """The table of the guide names what the gateway has, and all of it."""
     from gateway.metrics import Metrics
