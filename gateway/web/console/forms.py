@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from gateway.core.errors import InvalidParameter
+from gateway.web.console.reasons import OTHER
 
 E = TypeVar("E", bound=StrEnum)
-OTHER: Final = "other"
 _LONGEST_WORDS: Final = 400
 
 

@@ -188,6 +188,25 @@ def _rows(page_: str) -> list[int]:
     return [int(found) for found in re.findall(r'<th scope="row" class="num">(\d+)</th>', page_)]
 
 
+async def test_a_step_that_fails_is_told_in_french_first(whole: Console) -> None:
+    """What happened and what helps in the reader's words; the test's own ones are quoted as English."""
+    async with browser() as session:
+        await log_in(session, whole, name="operator")
+        _, text_ = await post(session, whole, "/console/partners/test?lang=fr", {})
+    assert "Le serveur ne répond pas à son adresse. <strong>Demander au partenaire" in text_
+    assert re.search(r'Détail technique\xa0: <q lang="en">[^<]*refuses connections', text_)
+
+
+async def test_what_was_done_is_not_carried_over(console: Console) -> None:
+    """Links of the page after an action ask for other pages, not for its answer again; the same page in the
+    other language still tells it."""
+    async with browser() as session:
+        await log_in(session, console, name="auditor")
+        text_ = await page(session, console, "/console/audit?actor=operator:auditor&done=verified")
+    kept = [link for link in re.findall(r'href="([^"]*)"', text_) if "done=" in link]
+    assert [link.partition("lang=")[1] for link in kept] == ["lang="]
+
+
 async def test_the_audit_log_shows_the_newest_with_their_reasons(console: Console) -> None:
     """Newest first, page after page, each with who, what, about what and why."""
     await _entries(console, 120)

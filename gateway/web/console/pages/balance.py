@@ -128,8 +128,6 @@ def quota_view(quota: Json, language: Language) -> Json:
         "name": KINDS[kind],
         "said": f"{said} {of}",
         "meter": meter(quota["used"], quota["limit"], f"{said} {of}"),
-        "code": kind.quota_code,
-        "opening": kind.opening,
         "full": quota["used"] >= quota["limit"],
     }
 
