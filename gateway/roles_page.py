@@ -1,4 +1,4 @@
-"""Writes the table of roles into ``docs/users.md``: ``python -m gateway.roles_page``."""
+"""Writes the tables of ``docs/users.md`` (roles, failed sign-ins): ``python -m gateway.roles_page``."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from gateway.core.oidc_causes import CAUSES
 from gateway.core.roles import PERMISSIONS, Permission, Role
 
 PAGE: Final = Path("docs/users.md")
 BEGIN: Final = "<!-- roles: python -m gateway.roles_page -->"
 END: Final = "<!-- end of roles -->"
+BEGIN_CAUSES: Final = "<!-- causes: python -m gateway.roles_page -->"
+END_CAUSES: Final = "<!-- end of causes -->"
 _P = Permission
 WORDS: Final[Mapping[Permission, str]] = {
     _P.VIEW: "see messages, cases, time limits and balance, identifiers masked",
@@ -45,12 +48,23 @@ def roles_table() -> str:
     return "\n".join(rows)
 
 
-def with_table(page: str) -> str:
-    """The page with the table between its two marks. Raises ValueError when one is missing."""
-    head, rest = page.split(BEGIN, 1)
-    _, tail = rest.split(END, 1)
-    return f"{head}{BEGIN}\n{roles_table()}\n{END}{tail}"
+def causes_table() -> str:
+    """Markdown: why a sign-in at the provider did not end well, and what helps."""
+    rows = [f"| `{cause}` | {words.en} |" for cause, words in CAUSES.items()]
+    return "\n".join(["| cause | what was seen, what helps |", "|---|---|", *rows])
+
+
+def _between(page: str, begin: str, table: str, end: str) -> str:
+    head, rest = page.split(begin, 1)
+    _, tail = rest.split(end, 1)
+    return f"{head}{begin}\n{table}\n{end}{tail}"
+
+
+def with_tables(page: str) -> str:
+    """The page with each table between its two marks. Raises ValueError when one is missing."""
+    page = _between(page, BEGIN, roles_table(), END)
+    return _between(page, BEGIN_CAUSES, causes_table(), END_CAUSES)
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_table(PAGE.read_text("utf-8")), "utf-8")
+    PAGE.write_text(with_tables(PAGE.read_text("utf-8")), "utf-8")

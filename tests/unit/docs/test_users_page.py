@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 
 from gateway.core.roles import PERMISSIONS, Permission, Role, permissions
-from gateway.roles_page import WORDS, roles_table, with_table
+from gateway.roles_page import BEGIN, END, WORDS, causes_table, roles_table, with_tables
 
 PAGE = Path(__file__).parents[3] / "docs" / "users.md"
 
 
-def test_the_table_is_that_of_the_code() -> None:
+def test_the_tables_are_those_of_the_code() -> None:
     """Written by ``python -m gateway.roles_page``; every permission has words."""
     text = PAGE.read_text("utf-8")
-    assert with_table(text) == text
+    assert with_tables(text) == text
+    assert causes_table() in text
     assert set(WORDS) == set(Permission)
     assert roles_table().count("✓") == sum(len(given) for given in PERMISSIONS.values())
 
@@ -23,7 +24,9 @@ def test_the_table_is_that_of_the_code() -> None:
 def test_a_page_without_marks_is_not_written() -> None:
     """The generator never guesses where its table belongs."""
     with pytest.raises(ValueError, match="unpack"):
-        with_table("# Users")
+        with_tables("# Users")
+    with pytest.raises(ValueError, match="unpack"):
+        with_tables(f"# Users\n{BEGIN}\n{END}\n")
 
 
 def test_roles_keep_apart_what_must_be_apart() -> None:
