@@ -45,7 +45,10 @@ class Console(_Section):
     )
     local_accounts: bool = Field(default=True, description="false to sign in through the OIDC provider only")
     second_person_above: int = Field(
-        default=1, ge=0, le=100_000, description="so many messages at once need no second person"
+        default=1,
+        ge=0,
+        le=100_000,
+        description="so many messages at once need no second person; 0: one message needs one too",
     )
     batch_per_second: Annotated[float, Field(gt=0, le=1000)] = Field(
         default=5, description="messages per second of an action on many messages, over all nodes"

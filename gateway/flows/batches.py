@@ -76,7 +76,7 @@ async def create(
     async with exchange.store.begin() as tx:
         before = None if batch_id is None else await tx.get_batch(batch_id)
         if before is not None:
-            return _own(before, by)
+            return _own(before, by, action, seen)
         items = await look_at(tx, exchange, selection, action, now)
         confirm(seen, action, items)
         to_do = sum(item.to_do for item in items)
@@ -103,9 +103,11 @@ async def create(
     return batch
 
 
-def _own(batch: BatchRecord, by: Person) -> BatchRecord:
+def _own(batch: BatchRecord, by: Person, action: Action, seen: Seen) -> BatchRecord:
     if batch.created_by != by.actor:
         raise Conflict("there is a batch of somebody else with this id")
+    if (batch.action, batch.digest) != (action, seen.digest):
+        raise Conflict("another batch was made with this form; open the page again")
     return batch
 
 
@@ -157,7 +159,7 @@ async def approve(
     require_reason(reason)
     now = exchange.clock.now()
     async with exchange.store.begin() as tx:
-        await use_up(tx, actor=by.actor, token=once, now=now)
+        await use_up(tx, actor=by.actor, about=f"approve:{batch_id}", token=once, now=now)
         batch = await get(tx, batch_id, lock=True)
         state = next_state(batch.state, BatchEvent.APPROVE)
         if by.actor == batch.created_by:
@@ -202,7 +204,7 @@ async def _change(
     require_reason(reason)
     now = exchange.clock.now()
     async with exchange.store.begin() as tx:
-        await use_up(tx, actor=by.actor, token=once, now=now)
+        await use_up(tx, actor=by.actor, about=f"{event.value}:{batch_id}", token=once, now=now)
         batch = await get(tx, batch_id, lock=True)
         state = next_state(batch.state, event)
         if event is BatchEvent.START and now - batch.created_at > _VALID:

@@ -86,7 +86,8 @@ async def set_paused(
         raise NotFound("no such endpoint")
     now = exchange.clock.now()
     async with exchange.store.begin() as tx:
-        await use_up(tx, actor=actor, token=once, now=now)
+        word = "pause" if paused else "resume"
+        await use_up(tx, actor=actor, about=f"{word}:{name}", token=once, now=now)
         before = await tx.breaker(name)
         after = circuit.pause(before) if paused else circuit.resume(before, now)
         await tx.save_breaker(after)

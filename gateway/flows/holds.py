@@ -204,7 +204,7 @@ async def _decide(
 ) -> Decided:
     now = exchange.clock.now()
     async with trial.begin(exchange.store, dry_run=dry_run) as tx:
-        await use_up(tx, actor=by.actor, token=once, now=now)
+        await use_up(tx, actor=by.actor, about=f"{decision.value}:{message_id}", token=once, now=now)
         decided = await _decide_in(tx, exchange, message_id, by, reason, decision, now)
     if not dry_run:
         await exchange.store.notify("outbox")

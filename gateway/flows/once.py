@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final
 
-from gateway.core.errors import Conflict
+from gateway.core.errors import Conflict, InvalidParameter
 from gateway.flows.ports import Transaction
 
 _REMEMBERED: Final = dt.timedelta(days=1)
@@ -18,10 +18,13 @@ class AlreadyDone(Conflict):
     code = "already_done"
 
 
-async def use_up(tx: Transaction, *, actor: str, token: str | None, now: dt.datetime) -> None:
-    """Do this first: a transaction that fails later leaves the token unused. ``token`` None (the command
-    line): nothing. Raises AlreadyDone."""
+async def use_up(tx: Transaction, *, actor: str, about: str, token: str | None, now: dt.datetime) -> None:
+    """Do this first: a transaction that fails later leaves the token unused. ``about``: the action and what
+    it concerns, as the token of another form is none of this one. ``token`` None (the command line): nothing.
+    Raises AlreadyDone, InvalidParameter."""
     if token is None:
         return
-    if len(token) > _LONGEST or not await tx.use_jti(f"form:{actor}", token, now + _REMEMBERED):
+    if len(token) > _LONGEST:
+        raise InvalidParameter("the form is not whole; open the page again")
+    if not await tx.use_jti(f"form:{actor}", f"{about}:{token}", now + _REMEMBERED):
         raise AlreadyDone("this form was sent before, and has taken effect")

@@ -48,6 +48,7 @@ async def replay(
     Returns the message as it is then; a dry run changes nothing. ``once``: token of a form (``flows.once``).
     Raises NotFound, Conflict, InvalidParameter, AlreadyDone.
     """
+    _refuse_one_person(exchange)
     step = _Step(_replay, "message.replayed", actor, reason)
     return await _act(exchange, message_id, step, dry_run=dry_run, once=once)
 
@@ -62,6 +63,7 @@ async def cancel(
     once: str | None = None,
 ) -> MessageRecord:
     """Stop a message that waits, is held or is a dead letter. Otherwise as ``replay``."""
+    _refuse_one_person(exchange)
     step = _Step(_cancel, "message.cancelled", actor, reason)
     return await _act(exchange, message_id, step, dry_run=dry_run, once=once)
 
@@ -79,6 +81,12 @@ async def release(
     second person is decided in the holding area (``gateway.flows.holds``). Otherwise as ``replay``."""
     step = _Step(_release, "message.released", actor, reason)
     return await _act(exchange, message_id, step, dry_run=dry_run, once=once)
+
+
+def _refuse_one_person(exchange: Exchange) -> None:
+    """Where the settings ask for a second person for one message too. Raises Conflict."""
+    if exchange.batches.needs_second_person(1):
+        raise Conflict("a second person is needed for one message too: make a batch of it")
 
 
 async def act_on(
@@ -124,7 +132,7 @@ async def _act(
     require_reason(step.reason)
     now = exchange.clock.now()
     async with trial.begin(exchange.store, dry_run=dry_run) as tx:  # (4)
-        await use_up(tx, actor=step.actor, token=once, now=now)  # (1)
+        await use_up(tx, actor=step.actor, about=f"{step.name}:{message_id}", token=once, now=now)  # (1)
         await tx.get_case((await _outbound(tx, message_id)).reference, lock=True)  # (2)
         after = await _in(tx, exchange, message_id, step, now, {})  # (3)
     if not dry_run:

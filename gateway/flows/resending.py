@@ -54,8 +54,15 @@ def _persons(exchange: Exchange, facts: Facts) -> int:
 
 
 def answer(exchange: Exchange, facts: Facts) -> Answer:
-    """The judgement in words, and which of both actions to offer."""
+    """The judgement in words, and which of both actions one person may try alone."""
     verdict, why, replay = verdict_alone(exchange, Action.REPLAY, facts)
     found, reason = holder.resend_of(verdict, why)
     _, _, cancel = verdict_alone(exchange, Action.CANCEL, facts)
-    return Answer(resend=found, name=RESEND_WORDS[found], reason=reason, replay=replay, cancel=cancel)
+    one = not exchange.batches.needs_second_person(1)
+    return Answer(
+        resend=found,
+        name=RESEND_WORDS[found],
+        reason=reason,
+        replay=replay and one,
+        cancel=cancel and one,
+    )

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from gateway.core.errors import Unavailable
+from gateway.core.errors import InvalidParameter, Unavailable
 
 R = TypeVar("R")
 
@@ -51,8 +51,9 @@ class Database(Protocol):
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Database failures become ``Unavailable``, once, here. Other errors of the database are bugs of
-    ours and pass."""
+    """Database failures become ``Unavailable``, once, here, and what PostgreSQL cannot hold in a text (U+0000
+    in an id that somebody made up) ``InvalidParameter``. Other errors of the database are bugs of ours and
+    pass."""
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
@@ -60,14 +61,24 @@ def translated() -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated or _is_conflict(error):
             raise Unavailable("The database gave up this transaction; nothing was stored.") from error
+        if _state(error) in _NO_TEXT:
+            raise InvalidParameter("a value holds a character that no text has") from error
         raise
+
+
+_NO_TEXT = frozenset({"22021", "22P05"})
+"""character_not_in_repertoire, untranslatable_character"""
+
+
+def _state(error: DBAPIError) -> str:
+    """SQLSTATE, of PostgreSQL."""
+    return str(getattr(error.orig, "sqlstate", "") or "")
 
 
 def _is_conflict(error: DBAPIError) -> bool:
     """SQLSTATE classes of PostgreSQL that pass: connection (08), deadlock or serialisation failure (40),
     disk, memory or connections used up (53), not ready (55), shutting down (57), system error (58)."""
-    state = str(getattr(error.orig, "sqlstate", "") or "")
-    return state.startswith(("08", "40", "53", "55", "57", "58"))
+    return _state(error).startswith(("08", "40", "53", "55", "57", "58"))
 
 
 class Wakeups:

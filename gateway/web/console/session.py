@@ -23,7 +23,14 @@ import aiohttp_jinja2
 from aiohttp import web
 from markupsafe import Markup
 
-from gateway.core.errors import Forbidden, FormRefused, NotFound, PasserelleError, TooLarge
+from gateway.core.errors import (
+    Forbidden,
+    FormRefused,
+    InvalidParameter,
+    NotFound,
+    PasserelleError,
+    TooLarge,
+)
 from gateway.core.people import SessionRecord, Stage, UserRecord
 from gateway.core.people import User as User
 from gateway.core.roles import Permission
@@ -49,6 +56,7 @@ _NEXT: Final = {
     Stage.RENEW: f"{LOGIN}/password",
     Stage.ENROL: f"{LOGIN}/second-factor",
 }
+_FORM: Final = "application/x-www-form-urlencoded"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM_SECONDS: Final = 3600
 LARGEST_FORM: Final = 64 * 1024
@@ -108,10 +116,16 @@ def csrf_field(request: web.Request) -> Markup:
 
 
 async def checked_form(request: web.Request) -> Mapping[str, str]:
-    """The text fields of a POSTed form (of several with one name, the last), once its CSRF token holds.
+    """The text fields of a POSTed form (of several with one name, the last), once its CSRF token holds. No
+    page has a form of parts (multipart): one is not even read.
 
-    Raises Forbidden."""
-    form = await request.post()
+    Raises FormRefused, InvalidParameter."""
+    if request.content_type != _FORM:
+        raise FormRefused("this is no form of the console; open the page and repeat")
+    try:
+        form = await request.post()
+    except (ValueError, LookupError) as exc:  # octets that are no text, an unknown charset
+        raise InvalidParameter("the form cannot be read") from exc
     given = str(form.get(CSRF_FIELD, ""))
     if not hmac.compare_digest(given.encode(), csrf_token(request).encode()):
         raise FormRefused("the form is out of date or came from elsewhere; open the page again and repeat")

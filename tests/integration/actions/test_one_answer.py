@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from contracts.codes import Direction
-from gateway.core.errors import Conflict
+from gateway.core.errors import Conflict, InvalidParameter, NotFound
 from gateway.core.records import Channel, MessageStatus
 from gateway.core.resend import Action, Verdict, Why
 from gateway.core.words import Words
@@ -246,3 +246,19 @@ async def test_a_message_from_france_is_not_ours(store: SqlStore) -> None:
     )
     for action in Action:
         assert not await _does(exchange, action, record, dry_run=False)
+
+
+@pytest.mark.parametrize("made_up", ["\x00", "x", "01a20899-b336-7248-8621-2830a3c7776d"])
+async def test_ids_that_are_made_up(store: SqlStore, made_up: str) -> None:
+    """Refused as such on both databases, also what PostgreSQL cannot even compare."""
+    exchange = exchange_on(store)
+    good = await dead_letter(exchange)
+    with pytest.raises((NotFound, InvalidParameter)):
+        await message_view(exchange, made_up)
+    with pytest.raises((NotFound, InvalidParameter)):
+        await preview(exchange, Selection(ids=(good, made_up)), Action.REPLAY)
+    with pytest.raises((NotFound, InvalidParameter)):
+        await batches.look_again(exchange, made_up)
+    for act in (operator.replay, operator.cancel, operator.release):
+        with pytest.raises((NotFound, InvalidParameter)):
+            await act(exchange, made_up, actor=NADIA.actor, reason=WHY)
