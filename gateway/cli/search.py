@@ -36,6 +36,8 @@ from gateway.flows import message_export, saved_filters
 from gateway.flows.alert_views import list_alerts
 from gateway.flows.endpoints import names
 from gateway.flows.exchange import Exchange
+from gateway.flows.attention import row_view
+from gateway.flows.attention import rows as pressing
 from gateway.flows.message_export import Form
 from gateway.flows.message_search import Found, MessageQuery, canonical, parse, parse_text, search
 from gateway.flows.overview import Overview, RouteCard, counts_view, matrix, overview_view
@@ -228,13 +230,28 @@ def overview(as_json: bool = JsonOption) -> None:
     async def work() -> tuple[Overview, list[dict[str, Any]]]:
         async with opened() as (instance, store):
             exchange = instance.exchange(store)
+    show([_pressing(row) for row in first], as_json=False, title="Most pressing", empty="Nothing presses.")
             opens = AlertFilter(is_open=True)
             alerts, _ = await list_alerts(exchange, opens, cursor=None, limit=_ALERTS)
-            return await look(exchange, certificates=certificates(instance)), alerts
+            seen = await look(exchange, certificates=certificates(instance))
+def _pressing(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row["message_id"],
+        "what": row["type"] or row["clock"]["en"],
+        "state": row["state"],
+        "code": row["code"],
+        "whose part": (row["part_of"] or {"en": ""})["en"],
+        "since": row["since"],
+        "next limit": row["due_at"],
+        "send again?": row["resend"] or "",
+    }
+
+
+            return seen, alerts, [row_view(row) for row in await pressing(exchange, seen)]
 
     seen, alerts = run(work)
     if as_json:
-        print_json({**overview_view(seen), "alerts": alerts})
+        print_json({**overview_view(seen), "alerts": alerts, "pressing": first})
         return
     rows = [
         {"id": a["alert_id"], "severity": a["severity"], "what": a["title"]["en"], "opened": a["opened_at"]}

@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from contracts.codes import MessageType
 from gateway.core import holder
@@ -21,6 +21,7 @@ from gateway.flows.message_view import SIDES, facts_of
 from gateway.flows.overview import Need, Overview
 from gateway.flows.ports import Transaction
 from gateway.flows.resending import answer
+from gateway.flows.uk_receipts import instant
 
 _BOTH_SIDES: Final = Words("both sides", "les deux parties")
 _OWED_BY: Final = {"uk": SIDES[Side.UK], "fr": SIDES[Side.FR]}
@@ -113,3 +114,22 @@ async def _of_messages(
             )
         )
     return found
+
+
+def row_view(row: Row) -> dict[str, Any]:
+    """JSON-ready, for the command line: instants ISO 8601 UTC, words in both languages."""
+    return {
+        "need": row.need.value,
+        "message_id": row.message_id,
+        "reference": row.reference,
+        "type": None if row.type is None else row.type.value,
+        "clock": None if row.clock is None else row.clock.as_json(),
+        "state": row.state,
+        "code": row.code,
+        "since": instant(row.since),
+        "due_at": None if row.due_at is None else instant(row.due_at),
+        "unverified": row.unverified,
+        "part_of": None if row.part_of is None else row.part_of.as_json(),
+        "why": None if row.why is None else row.why.as_json(),
+        "resend": None if row.resend is None else row.resend.value,
+    }

@@ -104,7 +104,15 @@ def test_counts_and_overview(instance: tuple[Path, list[MessageRecord]]) -> None
     assert failed["count"] == len([r for r in records if r.status is MessageStatus.FAILED])
     assert {route["direction"] for route in seen["routes"]} == {"UK_TO_FR", "FR_TO_UK"}
     assert all(route["certificate_days_left"] > 100 for route in seen["routes"])
-    assert "Needs action" in passerelle(folder, "overview")
+    text = passerelle(folder, "overview")
+    assert "Needs action" in text
+    assert "Most pressing" in text
+    rows = [row for row in seen["pressing"] if row["need"] == "dead_letters"]
+    assert {row["message_id"] for row in rows} == {m["message_id"] for m in failed["messages"]}
+    for row in rows:
+        holding = as_json(folder, "messages", "show", row["message_id"])["holding"]
+        assert (row["resend"], row["why"]) == (holding["resend"], holding["reason"])
+        assert row["part_of"] == holding["fault_name"]
 
 
 def test_a_listing_is_written_to_a_file(instance: tuple[Path, list[MessageRecord]], tmp_path: Path) -> None:
