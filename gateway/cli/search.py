@@ -34,10 +34,10 @@ from gateway.core.records import MessageStatus
 from gateway.core.roles import Permission
 from gateway.flows import message_export, saved_filters
 from gateway.flows.alert_views import list_alerts
-from gateway.flows.endpoints import names
-from gateway.flows.exchange import Exchange
 from gateway.flows.attention import row_view
 from gateway.flows.attention import rows as pressing
+from gateway.flows.endpoints import names
+from gateway.flows.exchange import Exchange
 from gateway.flows.message_export import Form
 from gateway.flows.message_search import Found, MessageQuery, canonical, parse, parse_text, search
 from gateway.flows.overview import Overview, RouteCard, counts_view, matrix, overview_view
@@ -227,29 +227,15 @@ def export(
 def overview(as_json: bool = JsonOption) -> None:
     """Show what needs action and how both routes stand: the console's first page."""
 
-    async def work() -> tuple[Overview, list[dict[str, Any]]]:
+    async def work() -> tuple[Overview, list[dict[str, Any]], list[dict[str, Any]]]:
         async with opened() as (instance, store):
             exchange = instance.exchange(store)
-    show([_pressing(row) for row in first], as_json=False, title="Most pressing", empty="Nothing presses.")
             opens = AlertFilter(is_open=True)
             alerts, _ = await list_alerts(exchange, opens, cursor=None, limit=_ALERTS)
             seen = await look(exchange, certificates=certificates(instance))
-def _pressing(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "id": row["message_id"],
-        "what": row["type"] or row["clock"]["en"],
-        "state": row["state"],
-        "code": row["code"],
-        "whose part": (row["part_of"] or {"en": ""})["en"],
-        "since": row["since"],
-        "next limit": row["due_at"],
-        "send again?": row["resend"] or "",
-    }
-
-
             return seen, alerts, [row_view(row) for row in await pressing(exchange, seen)]
 
-    seen, alerts = run(work)
+    seen, alerts, first = run(work)
     if as_json:
         print_json({**overview_view(seen), "alerts": alerts, "pressing": first})
         return
@@ -263,7 +249,21 @@ def _pressing(row: Mapping[str, Any]) -> dict[str, Any]:
         for group in seen.groups
     ]
     show(needs, as_json=False, title="Needs action", empty="")
+    show([_pressing(row) for row in first], as_json=False, title="Most pressing", empty="Nothing presses.")
     show([_route(card, seen) for card in seen.routes], as_json=False, title="Routes", empty="")
+
+
+def _pressing(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row["message_id"],
+        "what": row["type"] or row["clock"]["en"],
+        "state": row["state"],
+        "code": row["code"],
+        "whose part": (row["part_of"] or {"en": ""})["en"],
+        "since": row["since"],
+        "next limit": row["due_at"],
+        "send again?": row["resend"] or "",
+    }
 
 
 def _number(count: Bounded) -> str:
