@@ -73,7 +73,7 @@ def test_the_words_of_a_kind_are_whole(kind: AlertKind, language: str) -> None:
         text = words.of(language)
         assert text.strip() == text != ""
         places = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-        assert places <= {"count", "subject", "value"}
+        assert places <= {"count", "subject", "value", "term"}
         assert "{" not in fill(words, 3, {"subject": "x", "value": 7}, language)
     assert spec.title.en != spec.title.fr
 
