@@ -22,7 +22,7 @@ from gateway.core.batches import (
     confirm,
     next_state,
 )
-from gateway.core.errors import Conflict, Forbidden, NotFound
+from gateway.core.errors import Conflict, Forbidden, InvalidParameter, NotFound
 from gateway.core.reasons import require_reason
 from gateway.core.resend import Action
 from gateway.core.roles import Permission
@@ -35,6 +35,8 @@ from gateway.flows.ports_actions import BatchItem, BatchRecord
 GATEWAY: Final = "gateway"
 _VALID: Final = dt.timedelta(days=7)
 """An older batch is not started any more: what it was made for has passed."""
+_FORM_VALID: Final = dt.timedelta(days=1)
+_MILLISECOND: Final = dt.timedelta(milliseconds=1)
 _ALL: Final = 1_000_000
 
 
@@ -77,6 +79,7 @@ async def create(
         before = None if batch_id is None else await tx.get_batch(batch_id)
         if before is not None:
             return _own(before, by, action, seen)
+        _check_id(batch_id, now)
         items = await look_at(tx, exchange, selection, action, now)
         confirm(seen, action, items)
         to_do = sum(item.to_do for item in items)
@@ -101,6 +104,16 @@ async def create(
         await tx.add_batch(batch, [_item(place, item, now) for place, item in enumerate(items)])
         await _audit(tx, batch, "batch.created", by.actor, now, reason.text)
     return batch
+
+
+def _check_id(batch_id: str | None, now: dt.datetime) -> None:
+    """Lists of batches stand in the order of their ids (UUID version 7: milliseconds first): one that was
+    made up would hide among those of long ago. Raises InvalidParameter."""
+    if batch_id is None:
+        return
+    made = int(batch_id.replace("-", "")[:12], 16)
+    if abs(now.timestamp() * 1000 - made) > _FORM_VALID / _MILLISECOND:
+        raise InvalidParameter("the form is too old; open the page again")
 
 
 def _own(batch: BatchRecord, by: Person, action: Action, seen: Seen) -> BatchRecord:

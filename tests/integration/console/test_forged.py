@@ -154,6 +154,18 @@ async def test_form_of_another_batch(
     assert len(await states(exchange)) == 1
 
 
+@pytest.mark.parametrize("first", ["00000000-0000", "ffffffff-ffff"])
+async def test_id_of_another_time(console: Console, operator: aiohttp.ClientSession, first: str) -> None:
+    """A batch that would stand among those of long ago, or of times to come, is not made."""
+    exchange = console.exchange
+    message_id = await dead_letter(exchange)
+    digest = str((await seen_of(exchange, Selection(ids=(message_id,)))).seen)
+    batch_id = f"{first}{exchange.clock.new_id()[13:]}"
+    form = {"action": "replay", "ids": message_id, "digest": digest, "batch_id": batch_id, **FORM}
+    assert (await post_any(operator, console, form))[0] == 400
+    assert await states(exchange) == []
+
+
 async def test_token_of_another_form_is_none(console: Console, operator: aiohttp.ClientSession) -> None:
     """A token that was used for one message does not make another look as if it had been sent again; nor does
     one that is too long to be ours."""
