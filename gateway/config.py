@@ -87,6 +87,15 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _somebody_can_sign_in(self) -> Self:
+        if not self.console.local_accounts and self.oidc.issuer is None:
+            raise ValueError(
+                "console.local_accounts = false lets people in through the OIDC provider only, and there is "
+                "none; set oidc.issuer, or remove the line"
+            )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -137,7 +137,11 @@ class Oidc(_Section):
     def _complete(self) -> Self:
         if self.issuer is None:
             return self
-        check_url(self.issuer, allowed=self.unsafe_plain_http)
+        try:
+            check_url(self.issuer, allowed=self.unsafe_plain_http)
+        except ValueError as exc:
+            example = "https://id.example.gouv.fr/realms/agents"
+            raise ValueError(f"issuer is an https address such as {example}; http on loopback only") from exc
         if urlsplit(self.issuer).query:
             raise ValueError("the issuer has no query")
         if not self.client_id:
@@ -150,6 +154,8 @@ class Oidc(_Section):
             raise ValueError("roles maps values to roles, such as gateway-operators=operator")
         if not set(self.side_map.values()) <= set(Side):
             raise ValueError("sides maps values to uk or fr")
+        if (self.side_claim is None) == bool(self.sides):
+            raise ValueError("side_claim and sides go together: the claim, and which value is which side")
         if self.create_accounts and not self.roles:
             raise ValueError("create_accounts needs roles: nobody gets an account without a role")
         for wanted in self.role_map.values():

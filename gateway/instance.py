@@ -224,5 +224,10 @@ class Instance:
         anchors = None if part.anchors is None else self.folder / part.anchors
         from gateway.transport.oidc import OidcHttp  # with aiohttp: commands ask no provider
 
-        tls = client_context(anchors=anchors, minimum=self.settings.tls.minimum)
+        try:
+            tls = client_context(anchors=anchors, minimum=self.settings.tls.minimum)
+        except ConfigError as exc:
+            raise ConfigError(
+                f"oidc.anchors: {part.anchors} needs the CA certificates (*.pem) of the provider's TLS server"
+            ) from exc
         return Provider(plan=plan, calls=OidcHttp(tls=tls, timeout_s=part.timeout_s))

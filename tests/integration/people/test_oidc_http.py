@@ -165,7 +165,7 @@ async def test_a_name_is_no_proof(world: World) -> None:
 
 async def test_no_account_no_access(world: World) -> None:
     """Where accounts are not made by themselves, one of an administrator is needed, bound by the subject."""
-    plan = plan_of(world.provider, create_accounts=False, roles=[], side_claim=None)
+    plan = plan_of(world.provider, create_accounts=False, roles=[], side_claim=None, sides=[])
     object.__setattr__(world.services.provider, "plan", plan)
     async with browser() as session:
         assert (await enter(world, session))[0] == 403

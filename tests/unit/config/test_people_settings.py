@@ -54,14 +54,20 @@ PLAN: dict[str, tuple[Any, Callable[[ProviderPlan], Any], Any]] = {
     "second_factor_amr": (["hwk"], lambda p: p.second_factor_amr, {"hwk"}),
     "unsafe_plain_http": (True, lambda p: p.allow_http, True),
 }
-BASE = {"issuer": "https://id.example", "client_id": "gw", "roles": ["x=operator"]}
+BASE: dict[str, Any] = {
+    "issuer": "https://id.example",
+    "client_id": "gw",
+    "roles": ["x=operator"],
+    "side_claim": "side",
+    "sides": ["GB=uk"],
+}
 
 
 @pytest.mark.parametrize("name", CONSOLE)
 def test_settings_of_the_console(name: str) -> None:
     """Each changes the policy that signing in works with."""
     value, look, expected = CONSOLE[name]
-    assert look(make_settings({"console": {name: value}}).console.policy()) == expected
+    assert look(make_settings({"console": {name: value}, "oidc": BASE}).console.policy()) == expected
     assert look(make_settings({}).console.policy()) != expected
 
 
@@ -121,6 +127,10 @@ def test_files_of_the_provider(tmp_path: Path) -> None:
         {"oidc": {**BASE, "roles": ["x=king"]}},
         {"oidc": {**BASE, "roles": ["x=administrator", "x=operator"]}},
         {"oidc": {**BASE, "sides": ["DE=de"]}},
+        {"oidc": {**BASE, "sides": []}},
+        {"oidc": {**BASE, "side_claim": None}},
+        {"oidc": {**BASE, "issuer": "id.example/realms/x"}},
+        {"console": {"local_accounts": False}},
         {"oidc": {"issuer": "https://id.example", "client_id": "gw", "create_accounts": True}},
     ],
 )

@@ -14,7 +14,13 @@ from gateway.core.errors import ConfigError
 from gateway.instance import Instance
 from gateway.telemetry import telemetry_of
 
-_OIDC = {"issuer": "https://id.example", "client_id": "gw", "roles": ["x=operator"], "sides": ["GB=uk"]}
+_OIDC = {
+    "issuer": "https://id.example",
+    "client_id": "gw",
+    "roles": ["x=operator"],
+    "side_claim": "c",
+    "sides": ["GB=uk"],
+}
 SECRETS: Mapping[str, tuple[dict[str, Any], Callable[[Instance], object]]] = {
     "database.password_file": (
         {"url": "postgresql://passerelle@db.example/passerelle"},
