@@ -15,10 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from gateway.core.records import Attempt, Channel, MessageStatus
+from gateway.core.records import MessageStatus
 from gateway.store import SqlStore, migrate, open_store
 from tests.fixtures.databases import PlainKeys, PostgresServer
-from tests.fixtures.store_records import CLOCK, FRANCE, accept, new_case
+from tests.fixtures.store_records import CLOCK, accept, attempted, new_case
 
 BEFORE, AFTER = "0006", "head"
 WARM_UP = 20
@@ -33,19 +33,7 @@ async def live(store: SqlStore) -> float:
     async with store.begin() as tx:
         await tx.update_message(message, at=now, status=MessageStatus.SENDING)
     async with store.begin() as tx:
-        await tx.add_attempt(
-            Attempt(
-                message_id=message,
-                channel=Channel.AS4,
-                endpoint=FRANCE,
-                number=1,
-                started_at=now,
-                finished_at=now,
-                outcome="delivered",
-                http_status=200,
-                detail="",
-            )
-        )
+        await tx.add_attempt(attempted(message, at=now))
         await tx.update_message(
             message,
             at=now,

@@ -120,49 +120,34 @@ def charts(figures: Json, plan: Plan) -> dict[str, Chart]:
         persons += [Line(name=f"{side}, published", values=values) for side, values in known.items()]
         apart = [r - a for r, a in zip(known["returned"], known["admitted"], strict=True)]
         balance.append(Line(name="as published", values=apart))
-    title = f"{plan.name}, scale {figures['scale']:g}: "
-    return {
-        f"{plan.name}-persons.svg": Chart(
-            title=title + "returned and admitted",
-            unit="Persons, cumulated, at the end of each ISO week",
-            labels=labels,
-            lines=persons,
-            marks=marks,
+
+    def chart(title: str, unit: str, *lines: Line) -> Chart:
+        head = f"{plan.name}, scale {figures['scale']:g}: {title}"
+        return Chart(title=head, unit=unit, labels=labels, lines=lines, marks=marks)
+
+    ends = "at the end of each ISO week"
+    made = {
+        "persons": chart("returned and admitted", f"Persons, cumulated, {ends}", *persons),
+        "balance": chart("balance", f"Persons returned less persons admitted, {ends}", *balance),
+        "held": chart(
+            "held by quota",
+            f"Requests and nominations, {ends}",
+            line("requests held", "readmissions_held"),
+            line("requests gone", "readmissions_places"),
+            line("quota of requests", "readmissions_quota"),
+            line("nominations held", "nominations_held"),
         ),
-        f"{plan.name}-balance.svg": Chart(
-            title=title + "balance",
-            unit="Persons returned less persons admitted, at the end of each ISO week",
-            labels=labels,
-            lines=balance,
-            marks=marks,
+        "backlog": chart(
+            "backlog",
+            "At the end of each ISO week",
+            line("clocks running", "clocks_open"),
+            line("waiting for France", "outbox"),
         ),
-        f"{plan.name}-held.svg": Chart(
-            title=title + "held by quota",
-            unit="Requests and nominations, at the end of each ISO week",
-            labels=labels,
-            lines=[
-                line("requests held", "readmissions_held"),
-                line("requests gone", "readmissions_places"),
-                line("quota of requests", "readmissions_quota"),
-                line("nominations held", "nominations_held"),
-            ],
-            marks=marks,
-        ),
-        f"{plan.name}-backlog.svg": Chart(
-            title=title + "backlog",
-            unit="At the end of each ISO week",
-            labels=labels,
-            lines=[line("clocks running", "clocks_open"), line("waiting for France", "outbox")],
-            marks=marks,
-        ),
-        f"{plan.name}-clocks.svg": Chart(
-            title=title + "clocks",
-            unit="Warnings and breaches told in each ISO week",
-            labels=labels,
-            lines=[told("warnings"), told("breaches")],
-            marks=marks,
+        "clocks": chart(
+            "clocks", "Warnings and breaches told in each ISO week", told("warnings"), told("breaches")
         ),
     }
+    return {f"{plan.name}-{name}.svg": each for name, each in made.items()}
 
 
 def _published(plan: Plan, side: str, labels: Sequence[str], scale: float) -> list[float]:

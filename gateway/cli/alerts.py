@@ -22,9 +22,10 @@ from gateway.cli.common import (
     show_more,
     with_exchange,
 )
-from gateway.cli.identity import AsOption, StdinOption, identify
+from gateway.cli.identity import signed_in
 from gateway.core.alert_kinds import AlertKind
 from gateway.core.alert_records import NoticeState
+from gateway.core.people import User
 from gateway.core.roles import Permission
 from gateway.flows import alert_views
 from gateway.flows import alerts as flow
@@ -114,32 +115,28 @@ def _print(row: dict[str, Any], *, as_json: bool) -> None:
 
 
 @alerts.command("acknowledge")
+@signed_in(Permission.ACKNOWLEDGE_ALERT)
 def acknowledge(
-    alert_id: str = AlertId,
-    reason: str = ReasonOption,
-    name: str = AsOption,
-    password_stdin: bool = StdinOption,
-    as_json: bool = JsonOption,
+    by: User, alert_id: str = AlertId, reason: str = ReasonOption, as_json: bool = JsonOption
 ) -> None:
     """Take an alert in hand: it escalates no more. What cannot end by itself is cleared by it."""
-    user = identify(name, Permission.ACKNOWLEDGE_ALERT, from_stdin=password_stdin)
 
     async def work(exchange: Exchange) -> dict[str, Any]:
-        await flow.acknowledge(exchange, alert_id, actor=user.actor, reason=reason)
+        await flow.acknowledge(exchange, alert_id, actor=by.actor, reason=reason)
         return await alert_views.show_alert(exchange, alert_id)
 
     _print(with_exchange(work), as_json=as_json)
 
 
 @alerts.command("test")
-def send_test(name: str = AsOption, password_stdin: bool = StdinOption, as_json: bool = JsonOption) -> None:
+@signed_in(Permission.TEST_CONNECTION)
+def send_test(by: User, as_json: bool = JsonOption) -> None:
     """Send a test to every recipient and say whether it arrived; exit status 1 when one did not."""
-    user = identify(name, Permission.TEST_CONNECTION, from_stdin=password_stdin)
 
     async def work() -> list[dict[str, Any]]:
         async with opened() as (instance, store):
             exchange = instance.exchange(store)
-            test_id = await flow.test(exchange, actor=user.actor)
+            test_id = await flow.test(exchange, actor=by.actor)
             return await _sent(instance, exchange, test_id)
 
     rows = run(work)

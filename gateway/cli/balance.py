@@ -24,7 +24,8 @@ from gateway.cli.common import (
     with_exchange,
     write_file,
 )
-from gateway.cli.identity import AsOption, StdinOption, identify
+from gateway.cli.identity import signed_in
+from gateway.core.people import User
 from gateway.core.roles import Permission
 from gateway.core.treaty.quotas import QuotaKind
 from gateway.flows.balance import balance as balance_of
@@ -127,17 +128,16 @@ def list_quotas(as_json: bool = JsonOption) -> None:
 
 
 @quotas.command("set")
+@signed_in(Permission.CHANGE_QUOTA)
 def change_quota(
+    by: User,
     kind: QuotaKind = typer.Argument(..., help="readmissions or nominations."),
     persons: int = typer.Argument(..., min=0, help="Persons a week."),
     reason: str = ReasonOption,
     from_week: str | None = typer.Option(None, "--from", help="First week, 2026-W47; default this one."),
-    operator: str = AsOption,
-    password_stdin: bool = StdinOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Raise or lower a weekly quota; what waits leaves as soon as there is room."""
-    by = identify(operator, Permission.CHANGE_QUOTA, from_stdin=password_stdin)
 
     async def work(exchange: Exchange) -> dict[str, Any]:
         change = await set_quota(exchange, kind, persons, from_week=from_week, actor=by.actor, reason=reason)
@@ -177,19 +177,18 @@ def list_ledger(
 
 
 @ledger.command("correct")
+@signed_in(Permission.CORRECT_LEDGER)
 def correct(
+    by: User,
     entry: int = typer.Argument(..., help="As in: passerelle ledger list."),
     reason: str = ReasonOption,
     persons: int | None = typer.Option(
         None, "--persons", min=0, help="What is right; without it the event did not happen."
     ),
     event_at: dt.datetime | None = time_option("--at", "When it happened, if otherwise."),
-    operator: str = AsOption,
-    password_stdin: bool = StdinOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Counter an entry and book what is right. A second operator gives the same command to confirm it."""
-    by = identify(operator, Permission.CORRECT_LEDGER, from_stdin=password_stdin)
     done = with_exchange(
         lambda exchange: correct_entry(
             exchange, entry, persons=persons, event_at=event_at, actor=by.actor, reason=reason

@@ -19,8 +19,9 @@ from gateway.cli.common import (
     show_more,
     with_exchange,
 )
-from gateway.cli.identity import AsOption, StdinOption, identify
+from gateway.cli.identity import signed_in
 from gateway.core.batches import BatchState, Reason, ReasonCode, Seen
+from gateway.core.people import User
 from gateway.core.resend import Action
 from gateway.core.roles import Permission
 from gateway.flows import batch_views as views
@@ -89,19 +90,18 @@ def preview(
 
 
 @batches.command("create")
+@signed_in(Permission.ACT)
 def create(
+    by: User,
     action: Action = ActionOption,
     ids: list[str] = IdOption,
     text: str | None = FilterOption,
     digest: str = DigestOption,
     code: ReasonCode = CodeOption,
     reason: str = ReasonOption,
-    name: str = AsOption,
-    password_stdin: bool = StdinOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Fix the set that was previewed as a batch. It waits, paused, until it is started."""
-    by = identify(name, Permission.ACT, from_stdin=password_stdin)
 
     async def make(exchange: Exchange) -> BatchRecord:
         return await flow.create(
@@ -179,16 +179,15 @@ def show_batch(
 
 
 @batches.command("approve")
+@signed_in(Permission.APPROVE)
 def approve(
+    by: User,
     batch_id: str = BatchArgument,
     digest: str = DigestOption,
     reason: str = ReasonOption,
-    name: str = AsOption,
-    password_stdin: bool = StdinOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Be the second person: agree to what ``show`` printed. The batch still waits to be started."""
-    by = identify(name, Permission.APPROVE, from_stdin=password_stdin)
 
     async def change(exchange: Exchange) -> BatchRecord:
         return await flow.approve(exchange, batch_id, by=by, reason=reason, seen=Seen.parse(digest))
@@ -200,14 +199,10 @@ def _step(name: str, change: Callable[..., Awaitable[BatchRecord]], says: str) -
     """Adds a command that moves a batch on; they differ in nothing but the use case."""
 
     @batches.command(name, help=says)
+    @signed_in(Permission.ACT)
     def step(
-        batch_id: str = BatchArgument,
-        reason: str = ReasonOption,
-        name: str = AsOption,
-        password_stdin: bool = StdinOption,
-        as_json: bool = JsonOption,
+        by: User, batch_id: str = BatchArgument, reason: str = ReasonOption, as_json: bool = JsonOption
     ) -> None:
-        by = identify(name, Permission.ACT, from_stdin=password_stdin)
 
         async def work(exchange: Exchange) -> BatchRecord:
             return await change(exchange, batch_id, by=by, reason=reason)

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from gateway.cli.common import JsonOption, ReasonOption, show, with_exchange
-from gateway.cli.identity import MaybeAsOption, StdinOption, actor_of
+from gateway.cli.identity import booked_on
 from gateway.core.records import Breaker
 from gateway.core.roles import Permission
 from gateway.flows import endpoints as flow
@@ -48,16 +48,12 @@ def _switch(command: str, *, paused: bool, done: str, says: str) -> None:
     """Adds the command that pauses, or the one that resumes."""
 
     @endpoints.command(command, help=says)
+    @booked_on(Permission.PAUSE)
     def switch(
-        name: str = NameArgument,
-        reason: str = ReasonOption,
-        by: str | None = MaybeAsOption,
-        password_stdin: bool = StdinOption,
-        as_json: bool = JsonOption,
+        actor: str, endpoint: str = NameArgument, reason: str = ReasonOption, as_json: bool = JsonOption
     ) -> None:
-        actor = actor_of(by, Permission.PAUSE, from_stdin=password_stdin)
         after = with_exchange(
-            lambda exchange: flow.set_paused(exchange, name, paused=paused, actor=actor, reason=reason)
+            lambda exchange: flow.set_paused(exchange, endpoint, paused=paused, actor=actor, reason=reason)
         )
         show([endpoint_row(after)], as_json=as_json, title=done, empty="")
 

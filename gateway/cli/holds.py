@@ -20,8 +20,9 @@ from gateway.cli.common import (
     show_more,
     with_exchange,
 )
-from gateway.cli.identity import AsOption, StdinOption, identify
+from gateway.cli.identity import signed_in
 from gateway.cli.listing import message_row
+from gateway.core.people import User
 from gateway.core.treaty.holding import Decider
 from gateway.flows import hold_views
 from gateway.flows import holds as flow
@@ -94,17 +95,16 @@ def _decide(command: str, decision: _Decision, says: str) -> None:
     """Adds the command that decides so about one message, or tries it."""
 
     @holds.command(command, help=says)
+    @signed_in()
     def decide(
+        by: User,
         message_id: str = MessageId,
         reason: str = ReasonOption,
-        operator: str = AsOption,
-        password_stdin: bool = StdinOption,
         dry_run: bool = DryRunOption,
         as_json: bool = JsonOption,
     ) -> None:
-        by = identify(operator, from_stdin=password_stdin).decider
         decided = with_exchange(
-            lambda exchange: decision(exchange, message_id, by=by, reason=reason, dry_run=dry_run)
+            lambda exchange: decision(exchange, message_id, by=by.decider, reason=reason, dry_run=dry_run)
         )
         row = {**message_row(decided.record), "approvals_needed": decided.needed}
         title = "Dry run, nothing was changed. It would be" if dry_run else "The message is now"

@@ -1,20 +1,21 @@
 """Who gives a command: password and second factor of an account, where a decision of a person counts.
 
-``by = identify(name, Permission.X, from_stdin=…)`` in a command that has ``name: str = AsOption`` and
-``password_stdin: bool = StdinOption``. The password comes from, in this order: standard input (its first
-line), the file that PASSERELLE_PASSWORD_FILE names, a prompt. The code of the second factor is the second
-line of standard input, or asked for.
+A command that has ``by: User`` and stands under ``@signed_in(Permission.X)`` gets that person. The password
+comes from, in this order: standard input (its first line), the file that PASSERELLE_PASSWORD_FILE names, a
+prompt. The code of the second factor is the second line of standard input, or asked for.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
 
 from gateway.cli.common import fail, opened, run
+from gateway.cli.taking import Command, taking
 from gateway.core.people import User
 from gateway.core.roles import Permission
 from gateway.flows import signin
@@ -69,11 +70,25 @@ def identify(name: str, *needed: Permission, from_stdin: bool = False) -> User:
     return run(work)
 
 
-def actor_of(name: str | None, needed: Permission, *, from_stdin: bool) -> str:
-    """Whom the audit log names: the person of ``--as``, who is checked as by ``identify``, or without it the
-    command line itself, as whoever can read the keys of the folder is not asked who they are."""
-    if name is not None:
-        return identify(name, needed, from_stdin=from_stdin).actor
-    if from_stdin:
-        fail("--password-stdin is about the person of --as", cure="name the person with --as NAME")
-    return COMMAND_LINE
+def signed_in(*needed: Permission) -> Callable[[Command], Command]:
+    """The command's ``by`` is the person of ``--as``, recognised by ``identify``."""
+
+    def person(name: str = AsOption, password_stdin: bool = StdinOption) -> User:
+        return identify(name, *needed, from_stdin=password_stdin)
+
+    return taking("by", person)
+
+
+def booked_on(needed: Permission) -> Callable[[Command], Command]:
+    """The command's ``actor`` is whom the audit log names: the person of ``--as``, who is checked as by
+    ``identify``, or without it the command line itself, as whoever can read the keys of the folder is not
+    asked who they are."""
+
+    def named(name: str | None = MaybeAsOption, password_stdin: bool = StdinOption) -> str:
+        if name is not None:
+            return identify(name, needed, from_stdin=password_stdin).actor
+        if password_stdin:
+            fail("--password-stdin is about the person of --as", cure="name the person with --as NAME")
+        return COMMAND_LINE
+
+    return taking("actor", named)

@@ -21,7 +21,7 @@ from gateway.cli.common import (
     show_more,
     with_exchange,
 )
-from gateway.cli.identity import MaybeAsOption, StdinOption, actor_of
+from gateway.cli.identity import booked_on
 from gateway.core.records import CaseRecord, MessageRecord
 from gateway.core.roles import Permission
 from gateway.core.treaty.states import STATUSES
@@ -88,15 +88,14 @@ def _act(command: str, action: _Action, done: str, says: str) -> None:
     """Adds the command that does this to one message, or tries it."""
 
     @messages.command(command, help=says)
+    @booked_on(Permission.ACT)
     def act(
+        actor: str,
         message_id: str = MessageId,
         reason: str = ReasonOption,
-        by: str | None = MaybeAsOption,
-        password_stdin: bool = StdinOption,
         dry_run: bool = DryRunOption,
         as_json: bool = JsonOption,
     ) -> None:
-        actor = actor_of(by, Permission.ACT, from_stdin=password_stdin)
         record = with_exchange(
             lambda exchange: action(exchange, message_id, actor=actor, reason=reason, dry_run=dry_run)
         )

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -19,6 +18,7 @@ from gateway.cli.common import (
     JsonOption,
     LimitOption,
     err,
+    leave,
     opened,
     out,
     print_json,
@@ -27,9 +27,11 @@ from gateway.cli.common import (
     with_exchange,
     write_file,
 )
-from gateway.cli.identity import AsOption, StdinOption, identify
+from gateway.cli.identity import AsOption, StdinOption, identify, signed_in
 from gateway.cli.listing import case_row, message_line, message_row, messages
-from gateway.core.errors import NotFound
+from gateway.cli.taking import taking
+from gateway.core.errors import InvalidParameter, NotFound
+from gateway.core.people import User
 from gateway.core.records import MessageStatus
 from gateway.core.roles import Permission
 from gateway.flows import message_export, saved_filters
@@ -97,7 +99,7 @@ def _asked(
     no_receipt: bool = _NoReceiptOption,
     endpoint: str = _EndpointOption,
 ) -> MessageQuery:
-    """The options of every command that takes a filter (``_takes_filter`` gives them to it)."""
+    """The filter, of the options of every command that takes one. Leaves with an error when it is none."""
     given: dict[str, Sequence[str]] = {
         "type": types,
         "status": statuses,
@@ -114,31 +116,10 @@ def _asked(
         "receipt": ["no" if no_receipt else ""],
         "endpoint": [endpoint],
     }
-    return _query(text, **given)
-
-
-def _takes_filter(command: Callable[..., None]) -> Callable[..., None]:
-    """The command gets ``query`` from the options of ``_asked``, and keeps its own options."""
-    options = inspect.signature(_asked, eval_str=True).parameters
-    own = inspect.signature(command, eval_str=True).parameters
-
-    def wrapped(**values: Any) -> None:
-        asked = {name: values.pop(name) for name in options}
-
-        async def query() -> MessageQuery:
-            return _asked(**asked)
-
-        command(query=run(query), **values)
-
-    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
-    kept = [
-        p.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for p in (*options.values(), *own.values())
-        if p.name != "query"
-    ]
-    wrapped.__signature__ = inspect.Signature(kept)  # type: ignore[attr-defined]  # typer reads it
-    wrapped.__annotations__ = {p.name: p.annotation for p in kept}
-    return wrapped
+    try:
+        return _query(text, **given)
+    except InvalidParameter as exc:
+        leave(exc)
 
 
 def _check_endpoint(exchange: Exchange, query: MessageQuery) -> None:
@@ -148,7 +129,7 @@ def _check_endpoint(exchange: Exchange, query: MessageQuery) -> None:
 
 
 @messages.command("list")
-@_takes_filter
+@taking("query", _asked)
 def list_messages(
     query: MessageQuery,
     limit: int = LimitOption,
@@ -201,7 +182,7 @@ def counts(as_json: bool = JsonOption) -> None:
 
 
 @messages.command("export")
-@_takes_filter
+@taking("query", _asked)
 def export(
     query: MessageQuery,
     file: Path = typer.Option(..., "--output", "-o", help="The file to write; - for standard output."),
@@ -298,44 +279,39 @@ def _filter_row(saved: SavedFilter) -> dict[str, Any]:
 
 
 @filters.command("list")
-def list_filters(
-    name: str = AsOption, password_stdin: bool = StdinOption, as_json: bool = JsonOption
-) -> None:
+@signed_in(Permission.VIEW)
+def list_filters(by: User, as_json: bool = JsonOption) -> None:
     """List your own filters, and those that others of your side share."""
-    user = identify(name, Permission.VIEW, from_stdin=password_stdin)
-    kept = with_exchange(lambda exchange: saved_filters.listed(exchange, owner=user.name, side=user.side))
+    kept = with_exchange(lambda exchange: saved_filters.listed(exchange, owner=by.name, side=by.side))
     rows = [_filter_row(saved) for saved in kept]
     show(rows, as_json=as_json, title="Kept filters", empty="No filter is kept.")
 
 
 @filters.command("save")
+@signed_in(Permission.VIEW)
 def save_filter(
+    by: User,
     title: str = typer.Argument(..., metavar="NAME", help="What the filter is called."),
     text: str = typer.Option(..., "--filter", metavar="QUERY", help="As in: passerelle messages list."),
     shared: bool = typer.Option(False, "--shared", help="For everybody of your side."),
-    name: str = AsOption,
-    password_stdin: bool = StdinOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Keep a filter under a name; one of the same name is replaced."""
-    user = identify(name, Permission.VIEW, from_stdin=password_stdin)
     saved = with_exchange(
         lambda exchange: saved_filters.save(
-            exchange, name=title, query=text, owner=user.name, side=user.side, shared=shared
+            exchange, name=title, query=text, owner=by.name, side=by.side, shared=shared
         )
     )
     show([_filter_row(saved)], as_json=as_json, title="Kept", empty="")
 
 
 @filters.command("remove")
+@signed_in(Permission.VIEW)
 def remove_filter(
-    filter_id: str = typer.Argument(..., metavar="ID", help="As in: passerelle filters list."),
-    name: str = AsOption,
-    password_stdin: bool = StdinOption,
+    by: User, filter_id: str = typer.Argument(..., metavar="ID", help="As in: passerelle filters list.")
 ) -> None:
     """Remove a filter of your own."""
-    user = identify(name, Permission.VIEW, from_stdin=password_stdin)
-    with_exchange(lambda exchange: saved_filters.remove(exchange, filter_id, owner=user.name, side=user.side))
+    with_exchange(lambda exchange: saved_filters.remove(exchange, filter_id, owner=by.name, side=by.side))
     out.print("The filter is removed.")
 
 

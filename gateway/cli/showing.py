@@ -13,8 +13,9 @@ from typing import Any
 import typer
 
 from gateway.cli.common import JsonOption, MessageId, cell, fail, out, print_json, show, with_exchange
-from gateway.cli.identity import AsOption, StdinOption, identify
+from gateway.cli.identity import signed_in
 from gateway.cli.listing import cases, messages
+from gateway.core.people import User
 from gateway.core.reveal import RevealReason
 from gateway.core.roles import Permission
 from gateway.flows import reveals
@@ -145,17 +146,16 @@ def show_case(
     _timeline(view["events"], "What happened to the case")
 
 
+@signed_in(Permission.REVEAL)
 def reveal(
+    by: User,
     message_id: str = MessageId,
     code: RevealReason = typer.Option(..., "--code", help="Coded reason, as in the console."),
     reason: str = typer.Option(..., "--reason", help="Why, in words; kept in the audit log, no names."),
-    name: str = AsOption,
-    password_stdin: bool = StdinOption,
     as_json: bool = JsonOption,
 ) -> None:
     """Print the content of one message, once, for a reason: audited like the console's reveal."""
-    user = identify(name, Permission.REVEAL, from_stdin=password_stdin)
-    viewer = Viewer(actor=user.actor, side=user.side, may_reveal=True)
+    viewer = Viewer(actor=by.actor, side=by.side, may_reveal=True)
 
     async def work(exchange: Exchange) -> dict[str, Any]:
         reference = (await message_view(exchange, message_id))["message"]["reference"]

@@ -9,10 +9,10 @@ import asyncio
 import datetime as dt
 import sys
 
-from gateway.core.records import Attempt, Channel, Evidence, EvidenceKind, MessageStatus
+from gateway.core.records import Evidence, EvidenceKind, MessageStatus
 from gateway.store import SqlStore, open_store
 from tests.fixtures.databases import PlainKeys
-from tests.fixtures.store_records import CLOCK, FRANCE, accept, new_case
+from tests.fixtures.store_records import CLOCK, accept, attempted, new_case
 
 LEASE = dt.timedelta(milliseconds=50)
 
@@ -33,19 +33,7 @@ async def delivering(store: SqlStore) -> None:
             async with store.begin() as tx:
                 if not await tx.complete(entry):
                     continue
-                await tx.add_attempt(
-                    Attempt(
-                        message_id=entry.message_id,
-                        channel=Channel.AS4,
-                        endpoint=FRANCE,
-                        number=1,
-                        started_at=now,
-                        finished_at=now,
-                        outcome="delivered",
-                        http_status=200,
-                        detail="",
-                    )
-                )
+                await tx.add_attempt(attempted(entry.message_id, at=now))
                 await tx.add_evidence(
                     Evidence(
                         message_id=entry.message_id,

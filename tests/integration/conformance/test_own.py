@@ -17,7 +17,6 @@ import pytest
 from click.testing import Result as Result_
 from typer.testing import CliRunner
 
-from contracts.codes import Direction
 from gateway.cli.main import app
 from gateway.clock import SystemClock
 from gateway.conformance import Report, Result, Verdict, run_conformance
@@ -25,14 +24,10 @@ from gateway.conformance.cases import all_cases
 from gateway.conformance.model import Expectation
 from gateway.conformance.report import by_requirement
 from gateway.conformance.target import choose_pmode, make_target
-from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.errors import ConfigError
-from gateway.core.treaty.agreement import uk_fr
-from gateway.flows.access_point import AccessPoint, make_access_point
-from gateway.keys import load_keyring
-from gateway.keys.partner import load_partner
 from gateway.transport.tls import client_context
 from tests.fixtures.conformance import keep
+from tests.fixtures.ends import french_point
 from tests.fixtures.world import World, make_world
 
 pytestmark = pytest.mark.xdist_group("conformance-own")
@@ -56,25 +51,9 @@ def world() -> Iterator[World]:
         yield running
 
 
-def french(world: World) -> AccessPoint:
-    """The ministry's side, from its own keys."""
-    agreement, keys = uk_fr(), load_keyring(world.fr / "keys")
-    partner = load_partner(world.fr / "trust" / "uk", agreement.parties.uk.id, now=SystemClock().now())
-    return make_access_point(
-        agreement,
-        Direction.FR_TO_UK,
-        domain="passerelle.fr",
-        signer=keys.as4_sign,
-        decryption_keys=keys.as4_decrypt,
-        recipient=partner.recipient,
-        trust=partner.trust,
-        policy=SecurityPolicy(),
-    )
-
-
 def against_gateway(world: World, *only: str, pmode_id: str | None = None) -> Report:
     """A run of the ministry against the gateway's real AS4 endpoint."""
-    side = french(world)
+    side = french_point(world.fr)
     target = make_target(
         side,
         f"https://localhost:{world.as4_port}/as4",

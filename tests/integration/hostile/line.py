@@ -16,7 +16,7 @@ from lxml import etree
 
 from adapters.fr import FrAdapter
 from contracts import codes, model
-from contracts.codes import Direction, MessageType
+from contracts.codes import MessageType
 from gateway.bootstrap import Instance, Running, serving
 from gateway.clock import SystemClock
 from gateway.core.as4 import soap
@@ -30,12 +30,10 @@ from gateway.core.as4.verified import VerifiedError, VerifiedReceipt
 from gateway.core.as4.wss.encrypt import encrypt_attachments
 from gateway.core.as4.wss.sign import sign_envelope
 from gateway.core.records import AuditEntry
-from gateway.core.treaty.agreement import uk_fr
-from gateway.flows.access_point import LEADING_PART, AccessPoint, make_access_point
-from gateway.keys import load_keyring
-from gateway.keys.partner import load_partner
+from gateway.flows.access_point import LEADING_PART, AccessPoint
 from gateway.transport.tls import client_context
 from gateway.uk_client import UkClient
+from tests.fixtures.ends import french_point
 from tests.fixtures.world import World, make_world, post, readmission_request
 
 POLICY = SecurityPolicy()
@@ -232,19 +230,7 @@ class Line:
 async def open_line() -> AsyncIterator[Line]:
     """A gateway without worker (nothing is sent by itself) and an access point with the French keys."""
     with make_world(start=False, settings=UNHURRIED) as world:
-        keys = load_keyring(world.fr / "keys")
-        agreement = uk_fr()
-        partner = load_partner(world.fr / "trust" / "uk", agreement.parties.uk.id, now=SystemClock().now())
-        access_point = make_access_point(
-            agreement,
-            Direction.FR_TO_UK,
-            domain="passerelle.fr",
-            signer=keys.as4_sign,
-            decryption_keys=keys.as4_decrypt,
-            recipient=partner.recipient,
-            trust=partner.trust,
-            policy=POLICY,
-        )
+        access_point = french_point(world.fr, policy=POLICY)
         tls = client_context(anchors=world.fr / "trust" / "uk" / "anchors")
         instance = Instance.load(world.uk)
         async with (

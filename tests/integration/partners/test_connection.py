@@ -18,22 +18,20 @@ from aiohttp import web
 from lxml import etree
 from typer.testing import CliRunner
 
-from contracts.codes import Direction
 from gateway.bootstrap import Instance
 from gateway.cli.main import app
 from gateway.clock import SystemClock
 from gateway.config import settings_text
 from gateway.core.as4.content import whole
 from gateway.core.as4.namespaces import WSSE, q
-from gateway.core.as4.policy import SecurityPolicy
 from gateway.core.errors import FailedAuthentication
-from gateway.flows.access_point import AccessPoint, make_access_point
+from gateway.flows.access_point import AccessPoint
 from gateway.keys import load_keyring
-from gateway.keys.partner import load_partner
 from gateway.keys.pki import Issued, make_ca, make_tls_certificate
 from gateway.partners.probe import Outcome, Probe, Step, Target
 from gateway.transport.tls import server_context
 from gateway.wiring import french_transport
+from tests.fixtures.ends import french_point
 from tests.fixtures.world import World, free_port, make_world
 
 CLOCK = SystemClock()
@@ -269,20 +267,7 @@ async def test_a_port_that_speaks_plain_http(world: World) -> None:
 
 def ministry_point(world: World) -> AccessPoint:
     """The ministry's side, to answer with what each test makes of it."""
-    instance = Instance.load(world.uk)
-    agreement = instance.agreement
-    keys = load_keyring(world.fr / "keys")
-    partner = load_partner(world.fr / "trust" / "uk", agreement.parties.uk.id, now=CLOCK.now())
-    return make_access_point(
-        agreement,
-        Direction.FR_TO_UK,
-        domain="ministere.example",
-        signer=keys.as4_sign,
-        decryption_keys=keys.as4_decrypt,
-        recipient=partner.recipient,
-        trust=partner.trust,
-        policy=SecurityPolicy(),
-    )
+    return french_point(world.fr, Instance.load(world.uk).agreement, domain="ministere.example")
 
 
 @contextlib.asynccontextmanager

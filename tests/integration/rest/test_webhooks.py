@@ -9,11 +9,9 @@ import datetime as dt
 import json
 import ssl
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from aiohttp import web
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -24,42 +22,22 @@ from gateway.flows.webhook_targets import resolved_address_allowed
 from gateway.flows.webhooks import WebhookSender, deliver_webhook
 from gateway.transport.http import HttpTransport
 from gateway.uk_client import UkClient
+from tests.fixtures.alerting import Hook, hook_server
 from tests.fixtures.uk_gateway import CLIENT, ISSUER, Gateway, simple_request
 
 REQUESTS = "/v1/readmission-requests"
 HOOK = f"{CLIENT}-hook"
 
 
-@dataclass
-class Target:
-    """A client's endpoint that remembers what it got and answers as told."""
-
-    url: str = ""
-    status: int = 204
-    headers: dict[str, str] = field(default_factory=dict)
-    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-
 @pytest.fixture
-async def target() -> AsyncIterator[Target]:
-    made = Target()
-
-    async def take(request: web.Request) -> web.Response:
-        made.got.append(({k.lower(): v for k, v in request.headers.items()}, await request.read()))
-        return web.Response(status=made.status, headers=made.headers)
-
-    app = web.Application()
-    app.router.add_post("/in", take)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/in"
-    yield made
-    await runner.cleanup()
+async def target() -> AsyncIterator[Hook]:
+    """A client's endpoint that remembers what it got and answers as told."""
+    async with hook_server() as made:
+        yield made
 
 
 @contextlib.asynccontextmanager
-async def sending(gateway: Gateway, target: Target, *, guarded: bool = False) -> AsyncIterator[WebhookSender]:
+async def sending(gateway: Gateway, target: Hook, *, guarded: bool = False) -> AsyncIterator[WebhookSender]:
     registered = gateway.exchange.webhooks[0]
     async with HttpTransport(
         clock=gateway.clock,
@@ -101,7 +79,7 @@ def verified(sender: WebhookSender, headers: dict[str, str], body: bytes) -> dic
 
 
 async def test_status_change_is_told_thinly_and_signed(
-    gateway: Gateway, client: UkClient, target: Target
+    gateway: Gateway, client: UkClient, target: Hook
 ) -> None:
     """The target gets type, id and link with a signature that holds; nothing else, no content."""
     message_id = await something_happens(gateway, client)
@@ -139,7 +117,7 @@ async def test_status_change_is_told_thinly_and_signed(
 
 
 async def test_retry_keeps_id_and_body_and_renews_the_timestamp(
-    gateway: Gateway, client: UkClient, target: Target
+    gateway: Gateway, client: UkClient, target: Hook
 ) -> None:
     """After a 500 the same event comes again: same webhook-id and bytes, new timestamp and signature."""
     await something_happens(gateway, client)
@@ -162,7 +140,7 @@ async def test_retry_keeps_id_and_body_and_renews_the_timestamp(
 
 @pytest.mark.parametrize("status", [429, 502, 504])
 async def test_busy_target_is_given_time(
-    gateway: Gateway, client: UkClient, target: Target, status: int
+    gateway: Gateway, client: UkClient, target: Hook, status: int
 ) -> None:
     """429, 502 and 504 wait at least a minute, or as long as Retry-After says."""
     await something_happens(gateway, client)
@@ -175,7 +153,7 @@ async def test_busy_target_is_given_time(
     assert outcome.next_due_at >= gateway.clock.now() + dt.timedelta(seconds=590)
 
 
-async def test_gone_target_is_disabled(gateway: Gateway, client: UkClient, target: Target) -> None:
+async def test_gone_target_is_disabled(gateway: Gateway, client: UkClient, target: Hook) -> None:
     """After 410 the target hears nothing more; what is queued for it is dropped without a call."""
     await something_happens(gateway, client)
     target.status = 410
@@ -190,7 +168,7 @@ async def test_gone_target_is_disabled(gateway: Gateway, client: UkClient, targe
     assert await gateway.count("outbox") == 0
 
 
-async def test_target_that_is_down_is_retried(gateway: Gateway, client: UkClient, target: Target) -> None:
+async def test_target_that_is_down_is_retried(gateway: Gateway, client: UkClient, target: Hook) -> None:
     """No connection is a retry with the reason in the attempt history."""
     message_id = await something_happens(gateway, client)
     target.url = "http://127.0.0.1:1/in"
@@ -202,7 +180,7 @@ async def test_target_that_is_down_is_retried(gateway: Gateway, client: UkClient
 
 
 async def test_name_that_resolves_to_a_private_address_is_not_called(
-    gateway: Gateway, client: UkClient, target: Target
+    gateway: Gateway, client: UkClient, target: Hook
 ) -> None:
     """A public-looking name behind which loopback hides is refused when it is resolved (rebinding)."""
     await something_happens(gateway, client)
@@ -214,7 +192,7 @@ async def test_name_that_resolves_to_a_private_address_is_not_called(
     assert target.got == []
 
 
-async def test_unregistered_target_is_dropped(gateway: Gateway, client: UkClient, target: Target) -> None:
+async def test_unregistered_target_is_dropped(gateway: Gateway, client: UkClient, target: Hook) -> None:
     """Rows of a webhook that is no longer registered end quietly; polling stays authoritative."""
     await something_happens(gateway, client)
     async with sending(gateway, target) as sender:
@@ -226,7 +204,7 @@ async def test_unregistered_target_is_dropped(gateway: Gateway, client: UkClient
 
 
 async def test_lost_lease_leaves_the_row_to_its_new_owner(
-    gateway: Gateway, client: UkClient, target: Target
+    gateway: Gateway, client: UkClient, target: Hook
 ) -> None:
     """When the lease ran out meanwhile, neither attempt nor row is touched."""
     message_id = await something_happens(gateway, client)
