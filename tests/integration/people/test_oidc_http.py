@@ -14,9 +14,12 @@ import aiohttp
 import jwt
 import pytest
 from aiohttp import web
+from markupsafe import escape
+from structlog.testing import capture_logs
 
 from gateway.config import make_settings
 from gateway.core.oidc import LoginSecret
+from gateway.core.oidc_causes import CAUSES, Cause
 from gateway.core.people import SignInRefused
 from gateway.core.roles import Role, Side
 from gateway.flows import signin, users
@@ -207,13 +210,34 @@ ATTACKS: dict[str, Callable[[OidcProvider], None]] = {
 }
 
 
+CAUSES_OF = {
+    **dict.fromkeys(("another state", "no state"), Cause.BROWSER),
+    **dict.fromkeys(("mix-up", "no issuer in the callback"), Cause.OTHER_PROVIDER),
+    **dict.fromkeys(("another issuer", "metadata of another"), Cause.ISSUER),
+    **dict.fromkeys(("expired", "old"), Cause.CLOCK),
+    "refused by the provider": Cause.DENIED,
+    "another code": Cause.CODE,
+    "another nonce": Cause.NONCE,
+    "another audience": Cause.AUDIENCE,
+    "no signature": Cause.ALGORITHM,
+    "a stranger's signature": Cause.SIGNATURE,
+}
+
+
 @pytest.mark.parametrize("attack", ATTACKS)
 async def test_attacks(world: World, attack: str) -> None:
-    """Nobody comes in, no account is made, no session is there."""
+    """Nobody comes in, no account is made, no session is there; page and log tell the cause."""
     ATTACKS[attack](world.provider)
     async with browser() as session:
-        status, _, _ = await enter(world, session)
+        with capture_logs() as lines:
+            status, _, text = await enter(world, session)
         assert status == 401
+        assert f"(<code>{CAUSES_OF[attack]}</code>)" in text
+        assert escape(CAUSES[CAUSES_OF[attack]].en) in text
+        told = [line for line in lines if line["event"] == "signin.provider"]
+        assert [(line["code"], line["reason"]) for line in told] == [
+            ("signin.oidc_refused", CAUSES_OF[attack])
+        ]
         assert not any(c.key == "passerelle_session" for c in session.cookie_jar)
     assert await names(world) == []
 
@@ -263,8 +287,28 @@ async def test_a_provider_that_is_away(world: World) -> None:
     gone = dataclasses.replace(world.services.provider.plan, issuer="http://127.0.0.1:9")  # type: ignore[union-attr]
     object.__setattr__(world.services.provider, "plan", gone)
     async with browser() as session:
-        assert (await enter(world, session))[0] == 503
+        url = f"{world.base}/console/login/provider?lang=fr"
+        async with session.get(url) as answer:
+            assert answer.status == 503
+            assert escape(CAUSES[Cause.NO_CONNECTION].fr) in await answer.text()
     assert (await signin.sign_in(world.people, "kim", PASSWORD, address="x")).user.name == "kim"
+
+
+@pytest.mark.parametrize("says_where", [True, False])
+async def test_the_way_out_at_the_provider(world: World, says_where: bool) -> None:
+    """After log-out, for who came from there, where the provider has an address for it."""
+    if says_where:
+        world.provider.metadata["end_session_endpoint"] = f"{world.provider.issuer}/out"
+    async with browser() as session:
+        _, _, text = await enter(world, session)
+        token = re.search(r'name="csrf_token" value="([0-9a-f]+)"', text)
+        assert token is not None
+        form = {"csrf_token": token.group(1)}
+        async with session.post(f"{world.base}/console/logout", data=form) as answer:
+            link = f'href="{world.provider.issuer}/out?client_id={CLIENT_ID}"'
+            assert (link in await answer.text()) is says_where
+        async with session.get(f"{world.base}/console/login") as answer:
+            assert "/out?" not in await answer.text()
 
 
 async def test_without_a_provider_there_is_none(world: World, tmp_path: Path) -> None:
