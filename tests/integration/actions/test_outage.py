@@ -36,6 +36,8 @@ silent = true
 @asynccontextmanager
 async def operators(world: World) -> AsyncIterator[Exchange]:
     """What console and command line work with, on the database of the running gateway."""
+    async with world.client() as client:
+        await client.get("/v1/inbox")  # the listener is there before the database: once it answers, both are
     instance = Instance.load(world.uk)
     store = await instance.open_store()
     try:
