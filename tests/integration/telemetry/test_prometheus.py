@@ -35,6 +35,7 @@ EMPTY = {
 }
 """Panels that show nothing while nothing goes wrong and nothing is under way."""
 pytestmark = [
+    pytest.mark.xdist_group("prometheus"),  # one world; the last test ends its gateway
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(PROMTOOL is None or PROMETHEUS is None, reason=MISSING),
 ]
