@@ -61,13 +61,23 @@ def realm(keycloak: Keycloak, console_port: int) -> Realm:
     return Realm(keycloak, "agents").make([f"http://127.0.0.1:{console_port}{CALLBACK}"])
 
 
+def _another(keycloak: Keycloak, port: int) -> Realm:
+    return Realm(keycloak, f"agents-{next(_numbers)}").make([f"http://127.0.0.1:{port}{CALLBACK}"])
+
+
 @pytest.fixture
-def own_realm(keycloak: Keycloak, console_port: int) -> Iterator[Realm]:
+def own_realm(keycloak: Keycloak, console_port: int) -> Realm:
     """One that the test may change."""
-    name = f"agents-{next(_numbers)}"
-    made = Realm(keycloak, name).make([f"http://127.0.0.1:{console_port}{CALLBACK}"])
-    yield made
-    made.remove()
+    return _another(keycloak, console_port)
+
+
+@pytest.fixture(scope="session")
+def signing_realm(keycloak: Keycloak, console_port: int) -> Realm:
+    """One with a key of every kind; each test says by which its ID tokens are signed."""
+    made = _another(keycloak, console_port)
+    for provider in ("ecdsa-generated", "eddsa-generated"):
+        made.add_key(provider, priority=100)
+    return made
 
 
 @dataclass

@@ -167,9 +167,6 @@ class Realm:
                 )
         return self
 
-    def remove(self) -> None:
-        self.admin("DELETE", "")
-
     # ---- what its administrator changes
 
     def change_client(self, **changes: Any) -> None:

@@ -94,7 +94,7 @@ async def test_other_groups_are_other_roles(world: World, own_realm: Realm) -> N
 
 async def test_an_account_of_an_administrator(world: World, realm: Realm) -> None:
     """Where roles are given here, the subject that Keycloak shows as the user's id opens the account."""
-    world.trust(realm, create_accounts=False, roles=[], side_claim=None)
+    world.trust(realm, create_accounts=False, roles=[], side_claim=None, sides=[])
     async with world.visitor() as oliver:
         assert (await oliver.enter("oliver")).cause == "no_account"
         await users.add_user(
