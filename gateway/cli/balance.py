@@ -185,7 +185,7 @@ def correct(
     persons: int | None = typer.Option(
         None, "--persons", min=0, help="What is right; without it the event did not happen."
     ),
-    event_at: dt.datetime | None = time_option("--at", "When it happened, if otherwise."),
+    event_at: dt.datetime | None = time_option("--at", "When it happened, if otherwise"),
     as_json: bool = JsonOption,
 ) -> None:
     """Counter an entry and book what is right. A second operator gives the same command to confirm it."""

@@ -75,7 +75,7 @@ def _instant(text: str) -> dt.datetime:
 
 def time_option(name: str, says: str) -> Any:
     """An option for an instant, as tables and JSON print it; without an offset it is in UTC."""
-    return typer.Option(None, name, parser=_instant, metavar="TIME", help=f"{says} (UTC)")
+    return typer.Option(None, name, parser=_instant, metavar="TIME", help=f"{says} (UTC).")
 
 
 def choice(*values: str) -> Callable[[str], str]:

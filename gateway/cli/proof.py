@@ -20,6 +20,7 @@ from gateway.cli.common import (
     show_more,
     time_option,
 )
+from gateway.cli.taking import taking
 from gateway.core import audit
 from gateway.core.errors import AuditChainBroken
 from gateway.core.records import AuditEntry, Page
@@ -56,20 +57,27 @@ def verify_chain(as_json: bool = JsonOption) -> None:
     out.print(f"The audit chain holds: {count} entries, head {head}", markup=False)
 
 
-@audit_log.command("list")
-def list_entries(
+def _asked(
     subject: str | None = typer.Option(None, help="Only about this message id, case, endpoint, …"),
     actor: str | None = typer.Option(None, help="Only by this actor, for example operator:nadia."),
     action: str | None = typer.Option(None, help="Only this action, for example privacy.incident."),
-    since: dt.datetime | None = time_option("--from", "Only from this instant on."),
-    until: dt.datetime | None = time_option("--to", "Only before this instant."),
+    since: dt.datetime | None = time_option("--from", "Only from this instant on"),
+    until: dt.datetime | None = time_option("--to", "Only before this instant"),
+) -> AuditFilter:
+    """The filter of the commands that take one."""
+    return AuditFilter(subject=subject, actor=actor, action=action, since=since, until=until)
+
+
+@audit_log.command("list")
+@taking("where", _asked)
+def list_entries(
+    where: AuditFilter,
     after: int | None = typer.Option(None, help="In order of the chain, after this sequence."),
     limit: int = typer.Option(50, min=1, max=_BATCH, help="Rows at the most."),
     cursor: str | None = CursorOption,
     as_json: bool = JsonOption,
 ) -> None:
     """List audit entries, the newest first; --json also shows the data and the hash of each."""
-    where = AuditFilter(subject=subject, actor=actor, action=action, since=since, until=until)
 
     async def work() -> None:
         async with opened() as (_, store):
@@ -85,15 +93,9 @@ def list_entries(
 
 
 @audit_log.command("export")
-def export_entries(
-    subject: str | None = typer.Option(None, help="Only about this message id, case, endpoint, …"),
-    actor: str | None = typer.Option(None, help="Only by this actor."),
-    action: str | None = typer.Option(None, help="Only this action."),
-    since: dt.datetime | None = time_option("--from", "Only from this instant on."),
-    until: dt.datetime | None = time_option("--to", "Only before this instant."),
-) -> None:
+@taking("where", _asked)
+def export_entries(where: AuditFilter) -> None:
     """Write what matches to standard output as JSON lines, the newest first."""
-    where = AuditFilter(subject=subject, actor=actor, action=action, since=since, until=until)
 
     async def work() -> None:
         async with opened() as (_, store):

@@ -93,6 +93,23 @@ async def _shown(people: People, name: str) -> dict[str, Any]:
     return row_of(await users.show_user(people, name, by=None))
 
 
+def _changed(
+    name: str,
+    by: str | None,
+    change: Callable[[People, User | None], Awaitable[object]],
+    *,
+    as_json: bool,
+) -> None:
+    """Does it in the name of the administrator, and shows the account as it is then."""
+    admin = _administrator(by)
+
+    async def work(people: People) -> dict[str, Any]:
+        await change(people, admin)
+        return await _shown(people, name)
+
+    _print(_with_people(work), as_json=as_json)
+
+
 @app.command("list")
 def list_users(as_json: bool = JsonOption) -> None:
     """List every account with its roles and state."""
@@ -166,25 +183,20 @@ def change(
     as_json: bool = JsonOption,
 ) -> None:
     """Change roles, side, language or display name, as far as given; new roles end the person's sessions."""
-    admin = _administrator(by)
 
-    async def work(people: People) -> dict[str, Any]:
+    async def make(people: People, admin: User | None) -> None:
         await users.change_user(
             people, name, by=admin, roles=role, side=side, language=language, display_name=display_name
         )
-        return await _shown(people, name)
 
-    _print(_with_people(work), as_json=as_json)
+    _changed(name, by, make, as_json=as_json)
 
 
 def _switch(name: str, by: str | None, *, disabled: bool, as_json: bool) -> None:
-    admin = _administrator(by)
-
-    async def work(people: People) -> dict[str, Any]:
+    async def make(people: People, admin: User | None) -> None:
         await users.set_disabled(people, name, disabled=disabled, by=admin)
-        return await _shown(people, name)
 
-    _print(_with_people(work), as_json=as_json)
+    _changed(name, by, make, as_json=as_json)
 
 
 @app.command("disable")
@@ -202,13 +214,7 @@ def enable(name: str = NameArgument, by: str | None = ByOption, as_json: bool = 
 @app.command("unlock")
 def unlock(name: str = NameArgument, by: str | None = ByOption, as_json: bool = JsonOption) -> None:
     """Forget the failed attempts that locked somebody out."""
-    admin = _administrator(by)
-
-    async def work(people: People) -> dict[str, Any]:
-        await users.unlock(people, name, by=admin)
-        return await _shown(people, name)
-
-    _print(_with_people(work), as_json=as_json)
+    _changed(name, by, lambda people, admin: users.unlock(people, name, by=admin), as_json=as_json)
 
 
 @app.command("password")
@@ -317,10 +323,6 @@ def confirm(
 @totp.command("reset")
 def reset(name: str = NameArgument, by: str | None = ByOption, as_json: bool = JsonOption) -> None:
     """Remove somebody's second factor and recovery codes, and end their sessions."""
-    admin = _administrator(by)
-
-    async def work(people: People) -> dict[str, Any]:
-        await users.reset_second_factor(people, name, by=admin)
-        return await _shown(people, name)
-
-    _print(_with_people(work), as_json=as_json)
+    _changed(
+        name, by, lambda people, admin: users.reset_second_factor(people, name, by=admin), as_json=as_json
+    )
