@@ -3,7 +3,8 @@ ends it. ``docs/alerts.md`` is made from this table (``gateway.alert_page``), an
 
 The words hold places in braces that are filled from the facts of an alert: ``{count}``, ``{subject}`` (an
 endpoint, a time limit, a certificate, a node), ``{value}`` (days, minutes, persons, bytes), ``{term}`` (the
-value in words, as days until an end or since then). Facts never hold personal data: names of endpoints, machine codes, numbers, references of cases.
+value in words, as days until an end or since then). Facts never hold personal data: names of endpoints,
+machine codes, numbers, references of cases.
 """
 
 from __future__ import annotations
