@@ -5,7 +5,7 @@ ends, and whether it may be sent again. Judged by the same tables as the page of
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -54,14 +54,18 @@ class Row:
 
 async def rows(exchange: Exchange, seen: Overview) -> tuple[Row, ...]:
     """Those of every group, the most pressing group first; a message that stands in two groups once."""
-    found: list[Row] = []
-    shown: set[str] = set()
+    needs: dict[str, Need] = {}
+    records: dict[str, MessageRecord] = {}
+    for group in seen.groups:
+        for record in group.messages:
+            needs.setdefault(record.message_id, group.need)
+            records.setdefault(record.message_id, record)
     async with exchange.store.begin(read_only=True) as tx:
-        for group in seen.groups:
-            found += [_of_deadline(exchange, group.need, row) for row in group.deadlines]
-            fresh = [record for record in group.messages if record.message_id not in shown]
-            shown |= {record.message_id for record in fresh}
-            found += await _of_messages(tx, exchange, group.need, fresh, seen.at)
+        messages = await _of_messages(tx, exchange, needs, records, seen.at)
+    found: list[Row] = []
+    for group in seen.groups:
+        found += [_of_deadline(exchange, group.need, row) for row in group.deadlines]
+        found += [row for row in messages if row.need is group.need]
     return tuple(found)
 
 
@@ -83,9 +87,13 @@ def _of_deadline(exchange: Exchange, need: Need, row: Deadline) -> Row:
 
 
 async def _of_messages(
-    tx: Transaction, exchange: Exchange, need: Need, records: Iterable[MessageRecord], now: dt.datetime
+    tx: Transaction,
+    exchange: Exchange,
+    needs: Mapping[str, Need],
+    ids: Mapping[str, MessageRecord],
+    now: dt.datetime,
 ) -> list[Row]:
-    ids = {record.message_id: record for record in records}
+    """All groups at once: as many questions to the database as one group takes."""
     if not ids:
         return []
     facts = await tx.resend_facts(list(ids), now=now)
@@ -99,7 +107,7 @@ async def _of_messages(
         again = answer(exchange, facts[message_id])
         found.append(
             Row(
-                need=need,
+                need=needs[message_id],
                 type=record.type,
                 state=record.status.value,
                 message_id=message_id,
