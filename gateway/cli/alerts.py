@@ -13,6 +13,7 @@ from gateway.cli.common import (
     JsonOption,
     LimitOption,
     ReasonOption,
+    cell,
     fail,
     opened,
     out,
@@ -109,7 +110,7 @@ def _print(row: dict[str, Any], *, as_json: bool) -> None:
         ("messages", ", ".join(row["messages"]) or None),
     ):
         if value is not None:
-            out.print(f"{name:>16}  {value}", markup=False)
+            out.print(f"{name:>16}  {cell(value)}", markup=False)
     told = [_told(notice) for notice in row["notices"]]
     show(told, as_json=False, title="Told", empty="Nobody is told: the settings name no recipient.")
 

@@ -13,6 +13,7 @@ import typer
 from gateway.cli.common import (
     JsonOption,
     ReasonOption,
+    cell,
     choice,
     fail,
     opened,
@@ -63,7 +64,7 @@ def balance(
         print_json(values)
         return
     for name in ("as_of", "returned", "admitted", "balance", "state"):
-        out.print(f"{name.replace('_', ' '):>10}  {values[name]}", markup=False)
+        out.print(f"{name.replace('_', ' '):>10}  {cell(values[name])}", markup=False)
     weeks = [_without(row, "period_end") for row in values["weeks"][-_WEEKS_PRINTED:]]
     show(weeks, as_json=False, title=f"Weeks ({values['zone']})", empty="No week yet.")
     rows = [_without(row, "history") for row in values["quotas"]]
@@ -158,7 +159,7 @@ def show_one(row: dict[str, Any], *, as_json: bool) -> None:
         print_json(row)
         return
     for name, value in row.items():
-        out.print(f"{name.replace('_', ' '):>10}  {value}", markup=False)
+        out.print(f"{name.replace('_', ' '):>10}  {cell(value)}", markup=False)
 
 
 # ---- ledger -------------------------------------------------------------------------------------

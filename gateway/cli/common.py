@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -44,6 +45,8 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _WIDEST = 1000
+_WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+"""An instant as views and JSON write it."""
 _LISTED = (
     ("held", "holds list"),
     ("message", "messages list"),
@@ -273,6 +276,8 @@ def cell(value: Any) -> str:
     """A value for people: an instant to the second in UTC, yes or no, a dash for nothing."""
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    if isinstance(value, str) and _WRITTEN.fullmatch(value):
+        return f"{value[:10]} {value[11:19]}Z"
     if value is None:
         return "—"
     if isinstance(value, bool):

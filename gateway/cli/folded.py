@@ -38,6 +38,8 @@ def _laid(
 ) -> Iterator[str]:
     for depth, columns in enumerate(lines):
         text = (" " * _GAP).join(row[n].ljust(widths[n]) for n in columns).rstrip()
+        if depth and not text:
+            continue
         indent = " " * (_FURTHER if depth else _FIRST)
         if len(indent + text) <= width:
             yield indent + text

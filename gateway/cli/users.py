@@ -13,7 +13,18 @@ from typing import Any, TypeVar
 import segno
 import typer
 
-from gateway.cli.common import JsonOption, choice, opened, options, out, print_json, read_file, run, show
+from gateway.cli.common import (
+    JsonOption,
+    cell,
+    choice,
+    opened,
+    options,
+    out,
+    print_json,
+    read_file,
+    run,
+    show,
+)
 from gateway.cli.identity import StdinOption, identify, read_password
 from gateway.core.errors import Conflict
 from gateway.core.people import LANGUAGES, User
@@ -85,7 +96,7 @@ def _print(row: dict[str, Any], *, as_json: bool) -> None:
         print_json(row)
         return
     for name, value in row.items():
-        text = ", ".join(value) if isinstance(value, list) else value
+        text = ", ".join(value) if isinstance(value, list) else cell(value)
         out.print(f"{name.replace('_', ' '):>14}  {text}", markup=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 from pathlib import Path
@@ -93,6 +94,14 @@ def test_tables_keep_ids_whole(capsys: pytest.CaptureFixture[str], monkeypatch: 
     (row,) = [line for line in capsys.readouterr().out.splitlines() if "01a20899" in line]
     assert "01a20899-b336-7248-8621-2830a3c7776d" in row
     assert "x" * 60 in row
+
+
+def test_instants_are_written_one_way_for_people() -> None:
+    """To the second in UTC, whether a view gives an instant or has written it; other text stays."""
+    instant = dt.datetime(2026, 11, 23, 14, 30, 20, 999_000, tzinfo=dt.timezone(dt.timedelta(hours=1)))
+    assert common.cell(instant) == "2026-11-23 13:30:20Z"
+    assert common.cell("2026-11-23T13:30:20.999Z") == "2026-11-23 13:30:20Z"
+    assert common.cell("2026-11-23T13:30:20.999Z and more") == "2026-11-23T13:30:20.999Z and more"
 
 
 def test_a_narrow_terminal_folds_tables(monkeypatch: pytest.MonkeyPatch) -> None:
