@@ -26,7 +26,8 @@ from gateway.keys.pki import Issued, make_party_certificate
 from tests.fixtures.world import World, make_world
 
 PARTY = "FR-MI-AS4"
-NOW = SystemClock().now() + dt.timedelta(minutes=5)
+NOW = SystemClock().now() + dt.timedelta(hours=2)
+"""After the certificates of every world that these tests make, however slow the machine is."""
 
 
 @pytest.fixture
