@@ -76,7 +76,9 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "Print the content of one message, once, for a reason: audited like the console's reveal.",
     ),
     "messages": Entry(
-        "listing:messages", "Messages: list, show, replay, release, cancel.", also=("search", "showing")
+        "listing:messages",
+        "Messages: list, show, counts, export, replay, release, cancel.",
+        also=("search", "showing"),
     ),
     "cases": Entry("listing:cases", "Cases: list, show.", also=("showing",)),
     "filters": Entry("search:filters", "Kept filters of messages: list, save, remove."),
@@ -101,7 +103,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     "quotas": Entry("balance:quotas", "Weekly quotas: list, set."),
     "ledger": Entry("balance:ledger", "The ledger of persons: list, correct."),
     "report": Entry("balance:report", "Reports for the joint committee: weekly."),
-    "keys": Entry("keys:keys", "Keys: list with fingerprints, rotate."),
+    "keys": Entry("keys:keys", "Keys: list with fingerprints, add, rotate."),
     "partner": Entry("partner:partner", "The partner's access point: add, list, show, test, retire, pmode."),
     "rules": Entry("rules:rules", "The rules of the Agreement: list, explain, try."),
     "settings": Entry("settings:settings", "Settings of the instance: show."),

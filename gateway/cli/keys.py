@@ -11,7 +11,7 @@ from gateway.core.errors import ConfigError
 from gateway.keys import add_profile, list_keys
 from gateway.keys import rotate as rotate_key
 
-keys = typer.Typer(no_args_is_help=True, help="Keys: list with fingerprints, rotate.")
+keys = typer.Typer(no_args_is_help=True, help="Keys: list with fingerprints, add, rotate.")
 
 
 @keys.command("list")

@@ -28,7 +28,9 @@ from gateway.core.treaty.states import STATUSES
 from gateway.flows import operator
 from gateway.flows.exchange import Exchange
 
-messages = typer.Typer(no_args_is_help=True, help="Messages: list, show, replay, release, cancel.")
+messages = typer.Typer(
+    no_args_is_help=True, help="Messages: list, show, counts, export, replay, release, cancel."
+)
 cases = typer.Typer(no_args_is_help=True, help="Cases: list, show.")
 
 

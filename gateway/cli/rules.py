@@ -56,6 +56,10 @@ def list_rules(
 ) -> None:
     """List the rules with where they stand; "unverified": the text did not confirm one of its settings."""
     agreement = _agreement()
+    every = {name for rule in catalogue() for name in rule.places}
+    places = sorted(every, key=lambda name: (name.split()[0], len(name), name))
+    if place is not None and place not in places:
+        fail("no rule stands at that place", cure=f"one of: {', '.join(places)}", code=2)
     found = [
         rule
         for rule in catalogue()

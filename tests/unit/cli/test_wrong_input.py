@@ -111,6 +111,7 @@ def test_an_unknown_id_names_the_list(call: Call, template: Path, words: tuple[s
         (("report", "weekly", "--lang", "de"), ", ".join(LANGUAGES)),
         (("users", "change", "vera", "--language", "de"), ", ".join(LANGUAGES)),
         (("holds", "release", "nothing", "--reason", "test"), "--as"),
+        (("rules", "list", "--place", "Art 99"), "Art 8, Art 12"),
     ],
 )
 def test_a_word_that_is_not_understood(
