@@ -110,7 +110,7 @@ def test_a_french_outage(chromium: Browser, stage: Theatre, nadia: Operator) -> 
     # (3) attempts run out
     for one in dead:
         stage.until_status(one, "failed")
-    assert stage.metric('passerelle_alerts_open{kind="breaker_open",severity="major"}') == 1
+    stage.until_metric('passerelle_alerts_open{kind="breaker_open",severity="major"}', 1)
     nadia.until("/console", "Messages that could not be delivered to", "Dead letters")
     text = nadia.goes(f"/console/messages/{dead[0]}")
     assert "Who holds it now: not known; France may have it" in text
@@ -303,7 +303,7 @@ def test_invalid_xml_after_a_french_upgrade(stage: Theatre, nadia: Operator) -> 
     assert {e["data"]["codes"] for e in refused} == {"xml.malformed"}
     assert set(wrong) == {e["subject"].partition("@")[0] for e in refused}
     assert f"{reference} acknowledged" in nadia.goes(f"/console/cases/{reference}")
-    assert stage.metric('passerelle_alerts_open{kind="refused_here",severity="major"}') == 1
+    stage.until_metric('passerelle_alerts_open{kind="refused_here",severity="major"}', 1)
     # after the repair: the decision, once; then the alert is done with
     _repaired(stage)
     nadia.until(f"/console/cases/{reference}", f"{reference} accepted")
@@ -336,7 +336,7 @@ def test_a_privacy_breach(stage: Theatre, nadia: Operator) -> None:
     for text in (seen, nadia.main, str(entries), "".join(m.content.as_string() for m in stage.mails.got)):
         assert name.casefold() not in text.casefold()
         assert "7501234567" not in text
-    assert stage.metric('passerelle_alerts_open{kind="privacy_breach",severity="critical"}') == 1
+    stage.until_metric('passerelle_alerts_open{kind="privacy_breach",severity="critical"}', 1)
     open_alert(nadia, title)
     nadia.decides("Acknowledge", "told_other_side", "Both data protection officers told, ticket 4714")
     nadia.reads("The alert is acknowledged.", "cleared")
