@@ -86,7 +86,8 @@ def list_entries(
             else:
                 page = Page(items=await _onwards(store, where, after, limit), next_cursor=None)
         rows = [entry_view(e) if as_json else _line(e) for e in page.items]
-        show(rows, as_json=as_json, title="Audit log", empty="No entry.")
+        empty = "No entry." if where == AuditFilter() else "No entry matches. Names are compared exactly."
+        show(rows, as_json=as_json, title="Audit log", empty=empty)
         show_more(page.next_cursor, as_json=as_json)
 
     run(work)

@@ -9,9 +9,10 @@ operator proposes
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import zoneinfo
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +32,7 @@ from gateway.flows.ports import MessageFilter, Transaction
 
 MAX_PERSONS: Final = 20
 PROPOSED: Final = "ledger.correction_proposed"
+_ENTERED: Final = ("ledger.booked", "ledger.countered")
 _BOOKED: Final = (TransferOutcome, TransferReceipt, AdmissionOutcome)
 _OUTCOME_TYPES: Final = (
     MessageType.TRANSFER_OUTCOME,
@@ -93,16 +95,10 @@ async def _add(
         await tx.append_audit(
             at=at,
             actor=entry.actor,
-            action="ledger.booked" if entry.corrects is None else "ledger.countered",
+            action=_ENTERED[entry.corrects is not None],
             subject=entry.message_id,
             data={
-                "entry": entry_id,
-                "side": entry.side.value,
-                "persons": entry.persons,
-                "week": entry.week,
-                "code": None if entry.reason is None else entry.reason.value,
-                "corrects": entry.corrects,
-                "reference": entry.reference,
+                **ledger.facts(dataclasses.replace(entry, entry_id=entry_id)),
                 **({"reason": reason} if reason else {}),
             },
         )
@@ -242,12 +238,13 @@ async def _audit_of(tx: Transaction, subject: str) -> AsyncIterator[AuditEntry]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LedgerCheck:
-    """``unreadable``: cases whose content retention has deleted; their entries cannot be derived again."""
+    """``unreadable``: cases whose content retention has deleted; their entries cannot be derived again, but
+    are those that the audit log tells of."""
 
     cases: int
     entries: int
     broken: tuple[str, ...]
-    """References of cases whose entries are not what their messages derive."""
+    """References of cases whose entries are not what their messages derive and the audit log tells of."""
     unreadable: int
     miscounted: tuple[str, ...]
     """Weeks and sides whose sum is not that of their entries: ``2026-W47 readmitted``."""
@@ -258,24 +255,23 @@ class LedgerCheck:
 
 
 async def verify_ledger(exchange: Exchange) -> LedgerCheck:
-    """Derive every case again from its stored messages and compare. Takes one short transaction per case."""
+    """Derive every case again from its stored messages, and compare its entries with that and with the audit
+    log. Takes one short transaction per case."""
     references = await _references(exchange)
     broken: list[str] = []
     entries = unreadable = 0
     for reference in references:
         async with exchange.store.begin(read_only=True) as tx:
             stored = [e for e in await tx.case_entries(reference) if e.side in OUTCOMES]
-            try:
-                history = await tx.history(reference)
-            except LookupError:
-                unreadable += 1
-                continue
-            counted = [m for record, m in history if await counts(tx, record)]
+            counted = await _counted(tx, reference)
+            told = await _told(tx, {e.message_id for e in stored} | {m.message_id for m in counted or ()})
         entries += len(stored)
         try:
-            ledger.check_case(
-                [m for m in counted if isinstance(m.body, _BOOKED)], stored, report_zone(exchange.agreement)
-            )
+            ledger.check_told(stored, told)
+            if counted is None:
+                unreadable += 1
+            else:
+                ledger.check_case(counted, stored, report_zone(exchange.agreement))
         except LedgerBroken:
             broken.append(reference)
     async with exchange.store.begin(read_only=True) as tx:
@@ -287,6 +283,25 @@ async def verify_ledger(exchange: Exchange) -> LedgerCheck:
         unreadable=unreadable,
         miscounted=miscounted,
     )
+
+
+async def _counted(tx: Transaction, reference: str) -> list[Message] | None:
+    """Outcome messages of the case that count, in order of acceptance; None where their content is gone."""
+    try:
+        history = await tx.history(reference)
+    except LookupError:
+        return None
+    return [m for record, m in history if isinstance(m.body, _BOOKED) and await counts(tx, record)]
+
+
+async def _told(tx: Transaction, message_ids: Iterable[str]) -> list[Mapping[str, object]]:
+    """What the audit log tells of entries that these messages brought."""
+    return [
+        item.data
+        for message_id in message_ids
+        async for item in _audit_of(tx, message_id)
+        if item.action in _ENTERED
+    ]
 
 
 async def counts(tx: Transaction, record: MessageRecord) -> bool:

@@ -2,7 +2,9 @@
 
 An entry is never changed: what turns out to be otherwise gets a counter-entry (the negative, in the same
 week) and a new entry. ``step`` says what one message adds to the entries of its case; ``derive`` folds it
-over a case, and ``check_case`` proves that stored entries are what the stored messages derive.
+over a case, and ``check_case`` proves that stored entries are what the stored messages derive. A row that is
+missing without contradicting them (a receipt says the same as one before it, and a correction stands between)
+is found by ``check_told``: the hash-chained audit log tells of every entry.
 
 One transfer counts once, whichever of the two reports comes first:
 
@@ -81,6 +83,19 @@ class Entry:
     def is_difference(self) -> bool:
         """Whether the two sides reported different numbers."""
         return self.reason in {Reason.RECEIPT_DIFFERS, Reason.OUTCOME_DIFFERS}
+
+
+def facts(entry: Entry) -> dict[str, int | str | None]:
+    """What the audit log tells of an entry when it is booked."""
+    return {
+        "entry": entry.entry_id,
+        "side": entry.side.value,
+        "persons": entry.persons,
+        "week": entry.week,
+        "code": None if entry.reason is None else entry.reason.value,
+        "corrects": entry.corrects,
+        "reference": entry.reference,
+    }
 
 
 class LedgerBroken(Exception):
@@ -201,6 +216,20 @@ def _same(expected: Entry, stored: Entry) -> bool:
     return dataclasses.replace(
         stored, entry_id=expected.entry_id, booked_at=expected.booked_at
     ) == expected and (stored.entry_id > 0)
+
+
+def check_told(stored: Iterable[Entry], told: Iterable[Mapping[str, object]]) -> None:
+    """The stored entries of a case are those of the audit log (``facts`` of each, perhaps with more beside
+    them), all of them and no other. Raises LedgerBroken."""
+    of_audit = {item["entry"]: item for item in told}
+    rows = {entry.entry_id: facts(entry) for entry in stored}
+    same = all(
+        of_audit.get(number, {}).get(key) == value
+        for number, row in rows.items()
+        for key, value in row.items()
+    )
+    if of_audit.keys() != rows.keys() or not same:
+        raise LedgerBroken("the entries of the case are not those that the audit log tells of")
 
 
 def check_case(messages: Sequence[Message], stored: Sequence[Entry], zone: zoneinfo.ZoneInfo) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -90,6 +91,13 @@ def _link(request: web.Request, changes: dict[str, Any]) -> str:
     }
     query = urlencode({**kept, **{name: value for name, value in changes.items() if value is not None}})
     return f"{request.path}?{query}" if query else request.path
+
+
+def told(request: web.Request, texts: Mapping[str, str]) -> str | None:
+    """What ``?done=`` names, when one of our own pages led here after its action. A browser that names
+    another site or a typed address (``Sec-Fetch-Site``, Fetch Metadata) is told nothing: nothing was done."""
+    led_by = request.headers.get("Sec-Fetch-Site", "same-origin")
+    return texts.get(request.query.get("done", "")) if led_by == "same-origin" else None
 
 
 async def page_context(request: web.Request) -> dict[str, Any]:

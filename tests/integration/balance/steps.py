@@ -62,6 +62,17 @@ async def open_nomination(client: UkClient) -> dict[str, Any]:
     return found
 
 
+def taken_in_charge(gateway: Gateway, persons: int = 1) -> dict[str, Any]:
+    """What France writes when they have arrived, just now."""
+    return {
+        "type": "TransferReceipt",
+        "taken_charge_at": written(gateway.clock.now()),
+        "place": "FRCDG",
+        "flight": None,
+        "persons_received": persons,
+    }
+
+
 async def transferred(
     gateway: Gateway, client: UkClient, reference: str, *, reported: int | None = 1, received: int | None = 1
 ) -> None:
@@ -95,13 +106,7 @@ async def transferred(
         }
         await client.send(f"{path}/transfer-outcomes", outcome)
     if received is not None:
-        receipt = {
-            "type": "TransferReceipt",
-            "taken_charge_at": at,
-            "place": "FRCDG",
-            "flight": None,
-            "persons_received": received,
-        }
+        receipt = taken_in_charge(gateway, received)
         await gateway.from_france(receipt, reference=reference, in_reply_to=None)
 
 

@@ -19,6 +19,7 @@ from tests.integration.balance.steps import (
     open_nomination,
     open_request,
     outcome_entries,
+    taken_in_charge,
     transferred,
 )
 
@@ -128,6 +129,26 @@ async def test_verify_finds_a_row_that_no_message_derives(gateway: Gateway, clie
         await tx.add_entry(entry, at=gateway.clock.now())
     found = await verify_ledger(gateway.exchange)
     assert (found.ok, found.broken) == (False, (reference,))
+
+
+async def test_verify_finds_a_row_taken_away_without_a_contradiction(
+    gateway: Gateway, client: UkClient, store_url: str
+) -> None:
+    """The UK reports a transfer, an operator strikes it out, France reports it. Without the last entry, and
+    with the sum made to fit, the rest could have come in another order too: the audit log knows better."""
+    reference = (await open_request(client))["reference"]
+    await transferred(gateway, client, reference, received=None)
+    (entry,) = await outcome_entries(gateway)
+    for who in (A, B):
+        await correct_entry(gateway.exchange, entry.entry_id, persons=None, **who)
+    await gateway.from_france(taken_in_charge(gateway), reference=reference, in_reply_to=None)
+    rows = await outcome_entries(gateway)
+    assert [row.persons for row in rows] == [1, -1, 1]
+    assert (await verify_ledger(gateway.exchange)).ok
+    await raw(store_url, f"DELETE FROM ledger WHERE entry_id = {rows[-1].entry_id}")  # noqa: S608 — a number
+    await raw(store_url, "UPDATE ledger_weeks SET persons = 0 WHERE side = 'readmitted'")
+    found = await verify_ledger(gateway.exchange)
+    assert (found.broken, found.miscounted) == ((reference,), ())
 
 
 async def test_verify_finds_a_sum_that_is_not_that_of_the_entries(

@@ -209,6 +209,24 @@ async def test_address_that_claims_success(console: Console, supervisor: aiohttp
     assert "Personal data of this case is shown to you now" not in text
 
 
+@pytest.mark.parametrize(
+    ("where", "claim"),
+    [
+        ("/console/account?done=password", "Your password is changed."),
+        ("/console/messages?done=kept", "The filter is kept."),
+        ("/console/balance/quotas/readmissions?done=changed", "The quota is changed."),
+    ],
+)
+async def test_result_is_told_to_who_acted_here(
+    console: Console, operator: aiohttp.ClientSession, where: str, claim: str
+) -> None:
+    """A browser says what led it here; a link in a mail or on another site is told no result."""
+    for led_by, told in (("same-origin", True), ("cross-site", False), ("none", False), ("same-site", False)):
+        async with operator.get(console.base + where, headers={"Sec-Fetch-Site": led_by}) as answer:
+            assert answer.status == 200
+            assert (claim in await answer.text()) is told, led_by
+
+
 async def test_one_person_is_not_two(
     console: Console, operator: aiohttp.ClientSession, supervisor: aiohttp.ClientSession
 ) -> None:

@@ -11,6 +11,7 @@ from gateway.core.errors import Conflict, InvalidParameter
 from gateway.core.people import CodeRefused, SignInLocked, SignInRefused
 from gateway.flows import account
 from gateway.flows.people import People
+from gateway.web.console.context import told
 from gateway.web.console.i18n import N_
 from gateway.web.console.pages.signin import CODE_WRONG, PASSWORD_BAD, wait_minutes
 from gateway.web.console.qr import qr_svg
@@ -45,7 +46,7 @@ async def _page(request: web.Request, status: int = 200, **context: Any) -> web.
         "here": current.session.session_id,
         "sessions": await account.sessions_of(_people(request), user.name),
         "codes_left": await account.codes_left(_people(request), user),
-        "done": DONE.get(request.query.get("done", "")),
+        "done": told(request, DONE),
         "error": None,
         "minutes": None,
         **context,

@@ -16,6 +16,7 @@ from gateway.flows import alerts as flow
 from gateway.flows.exchange import Exchange
 from gateway.flows.ports_alerts import AlertFilter
 from gateway.web.console import reasons
+from gateway.web.console.context import told
 from gateway.web.console.i18n import N_
 from gateway.web.console.services import SERVICES
 from gateway.web.console.session import checked_form, require
@@ -71,7 +72,7 @@ async def _page(request: web.Request, status: int = 200, error: str | None = Non
             "alert": alert,
             "messages": await _messages(exchange, alert["messages"]),
             "reasons": reasons.ALERT,
-            "done": DONE.get(request.query.get("done", "")),
+            "done": told(request, DONE),
             "error": error,
         },
         status=status,

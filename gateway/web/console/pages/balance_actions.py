@@ -20,7 +20,7 @@ from gateway.flows.ledger import correct_entry, report_zone
 from gateway.flows.quotas import MOST_PERSONS, release_waiting, set_quota
 from gateway.reports.weekly import signed
 from gateway.web.console import reasons
-from gateway.web.console.context import language_of
+from gateway.web.console.context import language_of, told
 from gateway.web.console.forms import reason_of, whole
 from gateway.web.console.i18n import N_
 from gateway.web.console.pages.balance import KIND_OF, KINDS, quota_view
@@ -47,10 +47,6 @@ NOTES: Final = {
 }
 
 
-def _done(request: web.Request) -> str | None:
-    return DONE.get(request.query.get("done", ""))
-
-
 # ---- quotas -------------------------------------------------------------------------------------
 
 
@@ -71,7 +67,7 @@ async def quota(request: web.Request) -> Json:
         "quota": quota_view(found, language),
         "history": history[::-1],
         "most": MOST_PERSONS,
-        "done": _done(request),
+        "done": told(request, DONE),
         "unverified": request.app[SERVICES].exchange.agreement.quotas.unverified,
     }
 
@@ -149,7 +145,7 @@ async def entry(request: web.Request) -> Json:
         "note": None if found.reason is None else NOTES[found.reason],
         "local": local.strftime("%Y-%m-%dT%H:%M"),
         "zone": exchange.agreement.balance.report_zone,
-        "done": _done(request),
+        "done": told(request, DONE),
     }
 
 

@@ -17,6 +17,7 @@ from gateway.flows import message_export, saved_filters
 from gateway.flows.endpoints import names
 from gateway.flows.message_export import Form
 from gateway.flows.message_search import NAMES, ZONES, MessageQuery, QueryRefused, canonical, parse, search
+from gateway.web.console.context import told
 from gateway.web.console.i18n import N_
 from gateway.web.console.services import SERVICES
 from gateway.web.console.session import checked_form, require, secure_headers, user_of
@@ -74,7 +75,7 @@ async def _base(request: web.Request, query: MessageQuery) -> dict[str, Any]:
         "zone_names": _ZONE_NAMES,
         "endpoints": names(exchange),
         "kept": await _kept(request),
-        "done": DONE.get(request.query.get("done", "")),
+        "done": told(request, DONE),
         "page": PAGE,
         "wrong": None,
         "hint": None,

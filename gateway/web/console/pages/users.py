@@ -14,6 +14,7 @@ from gateway.core.roles import Permission, Role, Side
 from gateway.flows import account, users
 from gateway.flows.people import People
 from gateway.flows.users import Made
+from gateway.web.console.context import told
 from gateway.web.console.i18n import N_
 from gateway.web.console.services import SERVICES
 from gateway.web.console.session import checked_form, require
@@ -143,7 +144,7 @@ async def _page(request: web.Request, status: int = 200, error: str | None = Non
             "sessions": await account.sessions_of(_people(request), shown.user.name),
             "own": shown.user.name == user.name,
             "roles_known": ROLES,
-            "done": DONE.get(request.query.get("done", "")),
+            "done": told(request, DONE),
             "error": error,
         },
         status=status,
