@@ -95,8 +95,10 @@ def _verify(*, as_json: bool) -> None:
             }
         )
     if not found.ok:
+        places = ", ".join([*found.broken, *found.miscounted])
         fail(
-            f"the ledger is not what the messages derive in: {', '.join([*found.broken, *found.miscounted])}"
+            f"the ledger is not what the messages and the audit log say in: {places}; rows were changed past "
+            "the gateway: compare `passerelle ledger list` with `passerelle audit list --action ledger.booked`"
         )
     if not as_json:
         out.print(
