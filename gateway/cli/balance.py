@@ -98,7 +98,7 @@ def _verify(*, as_json: bool) -> None:
         places = ", ".join([*found.broken, *found.miscounted])
         fail(
             f"the ledger is not what the messages and the audit log say in: {places}; rows were changed past "
-            "the gateway: compare `passerelle ledger list` with `passerelle audit list --action ledger.booked`"
+            "the gateway: compare `passerelle ledger list` with `audit list --action ledger.booked`"
         )
     if not as_json:
         out.print(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +119,20 @@ def test_the_empty_ledger_proves_itself(folder: Path) -> None:
     assert as_json(folder, "balance", "--verify")["ok"] is True
     assert "The ledger holds: 0 entries" in call(folder, "balance", "--verify").stdout
     assert as_json(folder, "ledger", "list") == []
+
+
+def test_a_ledger_that_was_changed_past_the_gateway(folder: Path, tmp_path: Path) -> None:
+    """The week and side are named, with what to compare; programs read the same in JSON."""
+    copy = tmp_path / "changed"
+    shutil.copytree(folder, copy)
+    with contextlib.closing(sqlite3.connect(copy / "passerelle.db")) as database, database:
+        database.execute("INSERT INTO ledger_weeks VALUES ('2026-W47', 'readmitted', 7)")
+    told = CliRunner().invoke(app, ["-C", str(copy), "balance", "--verify"])
+    assert told.exit_code == 1
+    assert "in: 2026-W47 readmitted; rows were changed past the gateway" in " ".join(told.output.split())
+    values = CliRunner().invoke(app, ["-C", str(copy), "balance", "--verify", "--json"])
+    assert values.exit_code == 1
+    assert json.loads(values.stdout)["miscounted"] == ["2026-W47 readmitted"]
 
 
 def test_weekly_report_in_every_form(folder: Path, tmp_path: Path) -> None:
