@@ -76,6 +76,10 @@ RESEND_REASONS: Final[Mapping[Why, Words]] = {
         "The case was withdrawn: nothing of it may follow.",
         "Le dossier a été retiré : plus rien ne doit suivre.",
     ),
+    Why.WITHDRAWS: Words(
+        "It withdraws its case: the other side must learn that.",
+        "Il retire son dossier : l'autre partie doit l'apprendre.",
+    ),
     Why.DELETED: Words(
         "Its content was deleted when retention ended.",
         "Son contenu a été effacé au terme de la durée de conservation.",

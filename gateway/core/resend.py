@@ -60,6 +60,9 @@ class Why(StrEnum):
     """Refused after an attempt whose answer was lost: partners refuse a duplicate with the same code."""
     WITHDRAWN = "withdrawn"
     """The case was withdrawn: nothing of it may follow."""
+    WITHDRAWS = "withdraws"
+    """It withdraws its case: stopped, France never learns that. Never in a batch; one person may, for
+    it alone."""
     DELETED = "deleted"
     """Retention has deleted the content."""
     IN_BATCH = "in_batch"
@@ -175,6 +178,10 @@ class Facts:
     """In another batch that has not ended."""
 
 
+_ALONE_ONLY: Final = frozenset({Why.PERHAPS_TAKEN, Why.WITHDRAWS})
+"""Left alone in a batch; a person may do it to one message, knowing what it says."""
+
+
 def judge(action: Action, facts: Facts, *, persons: int = 1) -> tuple[Verdict, Why]:
     """May this be done to the message now? ``persons``: how many the release of what is held needs."""
     record = facts.record
@@ -189,7 +196,12 @@ def judge(action: Action, facts: Facts, *, persons: int = 1) -> tuple[Verdict, W
         return Verdict.UNSAFE, Why.CANCELLED
     if facts.elsewhere:
         return Verdict.UNSAFE, Why.IN_BATCH
-    return _judge_replay(facts) if action is Action.REPLAY else _judge_cancel(facts, persons)
+    if action is Action.REPLAY:
+        return _judge_replay(facts)
+    verdict, why = _judge_cancel(facts, persons)
+    if verdict is not Verdict.UNSAFE and record.type is MessageType.WITHDRAWAL:
+        return Verdict.UNSAFE, Why.WITHDRAWS
+    return verdict, why
 
 
 def _judge_replay(facts: Facts) -> tuple[Verdict, Why]:
@@ -227,13 +239,14 @@ def _by_attempts(so_far: Tried) -> tuple[Verdict, Why]:
 def alone(action: Action, facts: Facts, *, persons: int = 1) -> tuple[Verdict, Why, bool]:
     """``judge`` for the one message that a person names, and whether it is possible then.
 
-    What a lost answer and a refusal leave open may go alone, once somebody has asked France. A message that
-    waits in a batch may be stopped: the batch passes it over.
+    What a lost answer and a refusal leave open may go alone, once somebody has asked France; a withdrawal may
+    be stopped alone, once France knows. A message that waits in a batch may be stopped: the batch passes it
+    over.
     """
     if action is Action.CANCEL:
         facts = replace(facts, elsewhere=False)
     verdict, why = judge(action, facts, persons=persons)
-    return verdict, why, verdict is not Verdict.UNSAFE or why is Why.PERHAPS_TAKEN
+    return verdict, why, verdict is not Verdict.UNSAFE or why in _ALONE_ONLY
 
 
 def still(action: Action, before: Verdict, now: tuple[Verdict, Why]) -> tuple[Verdict, Why]:

@@ -117,8 +117,9 @@ class Overview:
 
     @property
     def calm(self) -> bool:
-        """Nothing needs action; what waits for room does not."""
-        return not any(group.count.value for group in self.groups if group.need is not Need.QUOTA)
+        """Nothing needs action (what waits for room does not), and both routes carry messages."""
+        needed = any(group.count.value for group in self.groups if group.need is not Need.QUOTA)
+        return not needed and not any(route.open or route.paused for route in self.routes)
 
 
 async def overview(exchange: Exchange, *, certificates: Sequence[Certificate] = ()) -> Overview:

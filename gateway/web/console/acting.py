@@ -45,6 +45,9 @@ WHY: Final[Mapping[str, str]] = {
         "France may have it: a copy is refused with the same code. Ask, then send it alone."
     ),
     Why.WITHDRAWN: N_("The case was withdrawn: nothing of it may follow."),
+    Why.WITHDRAWS: N_(
+        "A withdrawal: stopped here, France never learns of it and goes on. Tell France, then stop it alone."
+    ),
     Why.DELETED: N_("Its content was deleted when the retention period ended."),
     Why.IN_BATCH: N_("Another grouped action that has not ended holds it."),
     Why.CHANGED: N_("It became uncertain after it was decided about."),

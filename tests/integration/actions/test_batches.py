@@ -39,6 +39,7 @@ from tests.fixtures.actions import (
     statuses,
     tried,
     with_policy,
+    withdrawal,
     work_off,
 )
 from tests.fixtures.store_records import new_case
@@ -114,6 +115,35 @@ async def test_verdict_follows_the_attempts(
     await dead_letter(exchange, **attempt)
     (item,) = (await seen_of(exchange, all_failed())).items
     assert (item.verdict, item.why) == (verdict, why)
+
+
+@pytest.mark.parametrize("attempt", [{}, {"outcome": "delivery.timed_out", "detail": ""}])
+async def test_withdrawal_is_never_stopped_with_others(store: SqlStore, attempt: dict[str, object]) -> None:
+    """It would put somebody on a plane: left alone and named in a batch, also one that waits in the outbox.
+    Sent again it is like any other."""
+    exchange = exchange_on(store)
+    other = await dead_letter(exchange)
+    failed = await dead_letter(exchange, body=withdrawal(exchange), **attempt)
+    async with store.begin() as tx:
+        case = new_case()
+        waits = (await message_in(tx, exchange, case, body=withdrawal(exchange))).message_id
+    ids = Selection(ids=(other, failed, waits))
+    planned = (await seen_of(exchange, ids, Action.CANCEL)).items
+    assert {item.message_id: (item.verdict, item.why) for item in planned} == {
+        other: ("safe", "refused_before"),
+        failed: ("unsafe", "withdraws"),
+        waits: ("unsafe", "withdraws"),
+    }
+    batch = await running(exchange, selection=ids, action=Action.CANCEL)
+    await work_off(exchange)
+    assert sorted(await results(exchange, batch.batch_id)) == [
+        ("done", None),
+        ("skipped", "withdraws"),
+        ("skipped", "withdraws"),
+    ]
+    assert await statuses(exchange, [other, failed, waits]) == ["cancelled", "failed", "accepted"]
+    again = (await seen_of(exchange, Selection(ids=(failed,)))).items
+    assert [item.verdict for item in again] == ["uncertain" if attempt else "safe"]
 
 
 async def test_what_is_not_a_dead_letter_is_left_alone(store: SqlStore) -> None:

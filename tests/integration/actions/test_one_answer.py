@@ -28,6 +28,7 @@ from tests.fixtures.actions import (
     message_in,
     receipted,
     tried,
+    withdrawal,
 )
 from tests.fixtures.store_records import new_case, new_message, record_for
 
@@ -103,6 +104,10 @@ async def of_a_withdrawn_case(exchange: Exchange) -> str:
     return message_id
 
 
+async def withdrawing(exchange: Exchange) -> str:
+    return await dead_letter(exchange, body=withdrawal(exchange))
+
+
 async def deleted(exchange: Exchange) -> str:
     case = new_case()
     message_id = await dead_letter(exchange, case)
@@ -160,6 +165,7 @@ TABLE: Final[dict[Situation, tuple[str, Why, bool, bool]]] = {
     in_a_running_batch: ("no", Why.IN_BATCH, False, True),
     in_a_stopped_batch: ("yes", Why.REFUSED_BEFORE, True, True),
     of_a_withdrawn_case: ("no", Why.WITHDRAWN, False, True),
+    withdrawing: ("yes", Why.REFUSED_BEFORE, True, True),
     deleted: ("no", Why.DELETED, False, True),
     waiting: ("no", Why.UNDER_WAY, False, True),
     on_the_wire: ("no", Why.UNDER_WAY, False, False),

@@ -15,7 +15,7 @@ from gateway.core.records import MessageStatus
 from gateway.core.roles import Permission, Role, permissions
 from gateway.flows import batch_run
 from gateway.flows.exchange import Exchange
-from tests.fixtures.actions import FORM, dead_letter, hidden, queued, receipted, statuses
+from tests.fixtures.actions import FORM, dead_letter, hidden, queued, receipted, statuses, withdrawal
 from tests.fixtures.console import NADIA, Console, MovingClock, browser, log_in, page, post, running_console
 
 
@@ -75,6 +75,19 @@ async def settle(console: Console) -> None:
             status=MessageStatus.FAILED,
             code="delivery.timed_out",
         )
+
+
+async def test_a_withdrawal_is_stopped_alone_and_the_page_says_what_that_means(
+    console: Console, visitor: Visitors
+) -> None:
+    """The button is there, after what happens when France does not know."""
+    message_id = await dead_letter(console.exchange, body=withdrawal(console.exchange))
+    session, path = await visitor(), f"/console/messages/{message_id}/cancel"
+    shown = await page(session, console, f"{path}?lang=en")
+    assert "Tell France, then stop it alone" in shown
+    assert "Informez la France" in await page(session, console, f"{path}?lang=fr")
+    await post(session, console, path, {**hidden(shown), **FORM})
+    assert await statuses(console.exchange, [message_id]) == ["cancelled"]
 
 
 async def test_replay_asks_and_acts_once(console: Console, visitor: Visitors) -> None:

@@ -6,6 +6,8 @@ import dataclasses
 import datetime as dt
 from urllib.parse import parse_qs
 
+import pytest
+
 from contracts.codes import Direction, MessageType
 from gateway.core.errors import Side
 from gateway.core.records import Breaker, MessageRecord, MessageStatus
@@ -114,6 +116,27 @@ async def test_the_route_cards_name_who_waits_longest(store: SqlStore) -> None:
     taken = [r for r in records if r.direction is back.direction]
     assert back.last_success_at == taken[-1].received_at
     assert (out.open, out.paused, back.open, back.paused) == (True, True, False, False)
+
+
+@pytest.mark.parametrize(
+    ("paused", "opened", "calm"), [(True, False, False), (False, True, False), (False, False, True)]
+)
+async def test_a_route_that_carries_nothing_is_not_calm(
+    store: SqlStore, *, paused: bool, opened: bool, calm: bool
+) -> None:
+    """Whoever paused a route may have gone home: the page does not say that all is well."""
+    exchange = make_exchange(store, MovingClock())
+    now = exchange.clock.now() if opened else None
+    french = Breaker(
+        endpoint=exchange.french_party,
+        consecutive_failures=5 if opened else 0,
+        opened_at=now,
+        probe_at=now,
+        paused=paused,
+    )
+    async with store.begin() as tx:
+        await tx.save_breaker(french)
+    assert (await overview(exchange)).calm is calm
 
 
 async def test_an_empty_gateway_is_calm(store: SqlStore) -> None:
