@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import typer
 
@@ -14,6 +14,7 @@ from gateway.cli.common import (
     LimitOption,
     MessageId,
     ReasonOption,
+    err,
     fail,
     opened,
     run,
@@ -23,10 +24,12 @@ from gateway.cli.common import (
 )
 from gateway.cli.identity import booked_on
 from gateway.core.records import CaseRecord, MessageRecord
+from gateway.core.resend import Action, Verdict, Why
 from gateway.core.roles import Permission
 from gateway.core.treaty.states import STATUSES
 from gateway.flows import operator
 from gateway.flows.exchange import Exchange
+from gateway.flows.resending import facts_of, verdict_alone
 
 messages = typer.Typer(
     no_args_is_help=True, help="Messages: list, show, counts, export, replay, release, cancel."
@@ -86,8 +89,21 @@ class _Action(Protocol):
     ) -> MessageRecord: ...
 
 
-def _act(command: str, action: _Action, done: str, says: str) -> None:
-    """Adds the command that does this to one message, or tries it."""
+_STOPPED: Final = (
+    "a withdrawal that is stopped never reaches France, which goes on with the case: tell France another way"
+)
+
+
+async def _judged(exchange: Exchange, message_id: str, action: Action) -> tuple[Verdict, Why]:
+    async with exchange.store.begin(read_only=True) as tx:
+        facts = await facts_of(tx, message_id, exchange.clock.now())
+    verdict, why, _ = verdict_alone(exchange, action, facts)
+    return verdict, why
+
+
+def _act(command: str, action: _Action, done: str, says: str, *, judged: Action | None = None) -> None:
+    """Adds the command that does this to one message, or tries it. ``judged``: its dry run shows the verdict,
+    as a batch would have it, and why."""
 
     @messages.command(command, help=says)
     @booked_on(Permission.ACT)
@@ -98,12 +114,18 @@ def _act(command: str, action: _Action, done: str, says: str) -> None:
         dry_run: bool = DryRunOption,
         as_json: bool = JsonOption,
     ) -> None:
-        record = with_exchange(
-            lambda exchange: action(exchange, message_id, actor=actor, reason=reason, dry_run=dry_run)
-        )
+        async def work(exchange: Exchange) -> tuple[MessageRecord, tuple[Verdict, Why] | None]:
+            before = None if judged is None else await _judged(exchange, message_id, judged)
+            return await action(exchange, message_id, actor=actor, reason=reason, dry_run=dry_run), before
+
+        record, before = with_exchange(work)
         title = f"Dry run, nothing was changed. {done} it would be" if dry_run else done
         row = message_row(record) if as_json else message_line(record)
+        if before is not None and dry_run:
+            row |= {"verdict": before[0].value, "why": before[1].value}
         show([row], as_json=as_json, title=title, empty="")
+        if before is not None and before[1] is Why.WITHDRAWS:
+            err.print(_STOPPED, markup=False)
 
 
 _act(
@@ -111,6 +133,7 @@ _act(
     operator.replay,
     "Queued again",
     "Send a failed message again. One that has its receipt is never sent as new.",
+    judged=Action.REPLAY,
 )
 _act(
     "release",
@@ -118,7 +141,13 @@ _act(
     "Released",
     "Let a held message go. What the French contract cannot carry stays held.",
 )
-_act("cancel", operator.cancel, "Cancelled", "Cancel a message that has not left yet.")
+_act(
+    "cancel",
+    operator.cancel,
+    "Cancelled",
+    "Cancel a message that has not left yet, or that failed.",
+    judged=Action.CANCEL,
+)
 
 
 @cases.command("list")

@@ -14,7 +14,7 @@ from gateway.bootstrap import Instance
 from gateway.cli.main import app
 from gateway.config import settings_text
 from gateway.core.roles import Role
-from tests.fixtures.actions import dead_letter, statuses
+from tests.fixtures.actions import dead_letter, statuses, withdrawal
 from tests.fixtures.people import PASSWORD
 
 RUN = CliRunner()
@@ -40,17 +40,22 @@ def call(folder: Path, *words: str, stdin: str = "", ok: bool = True) -> str:
 
 
 def as_json(folder: Path, *words: str, name: str | None = None) -> Any:
+    """Standard output alone is JSON; warnings go to standard error."""
     who = () if name is None else ("--as", name, "--password-stdin")
     stdin = "" if name is None else f"{PASSWORD}\n"
-    return json.loads(call(folder, *words, *who, "--json", stdin=stdin))
+    done = RUN.invoke(app, ["-C", str(folder), *words, *who, "--json"], input=stdin)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
 
 
-def dead_letters(folder: Path, count: int) -> list[str]:
+def dead_letters(folder: Path, count: int, *, withdraw: bool = False, **attempt: Any) -> list[str]:
     async def work() -> list[str]:
         instance = Instance.load(folder)
         store = await instance.open_store()
         try:
-            return [await dead_letter(instance.exchange(store)) for _ in range(count)]
+            exchange = instance.exchange(store)
+            body = withdrawal(exchange) if withdraw else None
+            return [await dead_letter(exchange, body=body, **attempt) for _ in range(count)]
         finally:
             await store.close()
 
@@ -148,6 +153,26 @@ def test_person_or_the_command_line_acts(folder: Path) -> None:
     as_json(folder, "endpoints", "resume", endpoint, *WHY)
     assert actors_of(folder, "endpoint.paused") == ["operator:sue"]
     assert actors_of(folder, "endpoint.resumed") == ["cli"]
+
+
+def test_dry_run_says_what_is_proven(folder: Path) -> None:
+    """The verdict and why, as a batch would have them; nothing is changed. Only the dry run has them."""
+    (one,) = dead_letters(folder, 1, outcome="delivery.timed_out", detail="")
+    for command in ("replay", "cancel"):
+        (row,) = as_json(folder, "messages", command, one, *WHY, "--dry-run")
+        assert (row["verdict"], row["why"]) == ("uncertain", "outcome_unknown")
+    assert status_of(folder, [one]) == ["failed"]
+    (row,) = as_json(folder, "messages", "cancel", one, *WHY)
+    assert "verdict" not in row
+
+
+def test_stopped_withdrawal_says_what_follows(folder: Path) -> None:
+    """Before and after: nobody stops one without reading that France goes on."""
+    (one,) = dead_letters(folder, 1, withdraw=True)
+    (row,) = as_json(folder, "messages", "cancel", one, *WHY, "--dry-run")
+    assert (row["verdict"], row["why"]) == ("unsafe", "withdraws")
+    assert "tell France another way" in call(folder, "messages", "cancel", one, *WHY)
+    assert status_of(folder, [one]) == ["cancelled"]
 
 
 def test_person_is_checked_before_acting(folder: Path) -> None:
