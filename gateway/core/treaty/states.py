@@ -128,6 +128,8 @@ def _readmission() -> Table:
     table |= _keep((s.RECEIVED,), ("TransferOutcome:carried_out",))
     table |= _keep((s.TRANSFERRED, s.RECEIVED, s.TRANSFER_FAILED), confirmations)
     table |= _keep((s.WITHDRAWN,), (*decisions, *confirmations, "StatusUpdate"))
+    # said again: the first one may have been refused, or stopped, while here the case counts as withdrawn
+    table |= _keep((s.WITHDRAWN,), ("Withdrawal",))
     return table
 
 
@@ -153,6 +155,7 @@ def _nomination() -> Table:
     table |= _move((s.VISA_GRANTED,), "AdmissionOutcome:lapsed", s.LAPSED)
     # crossings
     table |= _keep((s.WITHDRAWN, s.REFUSED), (*responses, "StatusUpdate"))
+    table |= _keep((s.WITHDRAWN,), ("Withdrawal",))
     table |= _keep((s.ARRIVED, s.LAPSED), ("StatusUpdate",))
     return table
 

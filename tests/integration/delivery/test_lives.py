@@ -187,8 +187,11 @@ async def test_withdrawal_overtakes_what_is_queued(world: World) -> None:
         await _message_status(client, stop.message_id, "acknowledged")
         await _message_status(client, notice.message_id, "cancelled")
         assert await case_status(client, opened.reference) == "withdrawn"
+        again = await post(client, f"{path}/withdrawals", withdrawal())  # said twice, France takes both
+        await _message_status(client, again.message_id, "acknowledged")
+        assert await case_status(client, opened.reference) == "withdrawn"
     types = [m["type"] for m in world.received_by_ministry(opened.reference)]
-    assert types == ["ReadmissionRequest", "Withdrawal"]
+    assert types == ["ReadmissionRequest", "Withdrawal", "Withdrawal"]
 
 
 async def test_outage_then_delivered_once(world: World) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from gateway.core.jws import verify_compact
 from gateway.core.records import Channel, EvidenceKind, MessageStatus
+from gateway.flows import operator
 from gateway.uk_client import Refused, UkClient
 from tests.fixtures.uk_gateway import Gateway, example_body, parts_for, simple_request
 
@@ -136,6 +137,23 @@ async def test_withdrawal_stops_what_waits_and_goes_first(gateway: Gateway, clie
     async with gateway.exchange.store.begin() as tx:
         rows = await tx.claim_due(now=gateway.clock.now(), limit=10, lease=dt.timedelta(seconds=5))
         assert [r.message_id for r in rows if r.channel is Channel.AS4] == [withdrawal.message_id]
+
+
+async def test_withdrawal_is_said_again_when_the_first_did_not_arrive(
+    gateway: Gateway, client: UkClient
+) -> None:
+    """An operator stopped the first one, or France refused it: the case counts as withdrawn here, and France
+    must still learn it. The second travels like the first."""
+    reference = await request(client)
+    path = f"{REQUESTS}/{reference}/withdrawals"
+    first = await client.send(path, WITHDRAWAL)
+    reason = "stopped by mistake"
+    await operator.cancel(gateway.exchange, first.message_id, actor="cli", reason=reason)
+    second = await client.send(path, WITHDRAWAL)
+    async with gateway.exchange.store.begin() as tx:
+        rows = await tx.claim_due(now=gateway.clock.now(), limit=10, lease=dt.timedelta(seconds=5))
+    assert [r.message_id for r in rows if r.channel is Channel.AS4] == [second.message_id]
+    assert (await client.get(f"{REQUESTS}/{reference}")).json()["status"] == "withdrawn"
 
 
 async def test_nomination_moves_to_admission(gateway: Gateway, client: UkClient) -> None:
