@@ -13,7 +13,16 @@ from gateway.flows.ports import MessageFilter
 from gateway.uk_client import UkClient
 from gateway.web.rest.clients import make_registry
 from tests.fixtures.databases import PostgresServer, postgres_server
-from tests.fixtures.uk_gateway import CLIENT, Gateway, client_of, es256, running_gateway, simple_request
+from tests.fixtures.uk_gateway import (
+    CLIENT,
+    Gateway,
+    client_of,
+    es256,
+    example_body,
+    parts_for,
+    running_gateway,
+    simple_request,
+)
 
 __all__ = ["postgres_server"]
 REQUESTS = "/v1/readmission-requests"
@@ -89,14 +98,14 @@ async def test_inbox_poll_wakes_for_a_message_stored_by_another_node(nodes: tupl
 
 
 async def test_parallel_messages_of_one_case_do_not_lose_a_status(nodes: tuple[Gateway, Gateway]) -> None:
-    """Of a withdrawal and a second one at the same time on two nodes exactly one is accepted."""
+    """Of an outcome and a second one at the same time on two nodes exactly one is accepted."""
     one, two = nodes
     async with one.client(signer=SIGNER) as first, two.client(signer=SIGNER) as second:
-        reference = (await first.send(REQUESTS, simple_request())).reference
-        body = json.dumps(
-            {"type": "Withdrawal", "reason": "litigation", "at": "2026-11-18T09:00:00Z"}
-        ).encode()
-        path = f"{REQUESTS}/{reference}/withdrawals"
+        nomination = example_body("Nomination")
+        opened = await first.send("/v1/nominations", nomination, attachments=parts_for(nomination))
+        outcome = {"type": "NominationOutcome", "outcome": "refused", "visa_valid_until": None}
+        body = json.dumps({**outcome, "decided_at": "2026-11-18T09:00:00Z"}).encode()
+        path = f"/v1/nominations/{opened.reference}/outcomes"
 
         async def post(client: UkClient) -> int:
             return (await client.post_raw(path, body)).status
